@@ -1,0 +1,89 @@
+"""The one settings class: argument > MEDFLOW_* environment > .env > default. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from medflow.errors import UsageError
+
+PREFIX = "MEDFLOW_"
+_KEY_BYTES = 32
+
+
+def packaged_knowledge_base() -> Path:
+    """The declarations that ship with MedFlow: beside the package in a checkout, inside it in a wheel."""
+    inside, beside = Path(__file__).parent / "knowledge_base", Path(__file__).parents[1] / "knowledge_base"
+    return inside if inside.is_dir() else beside
+
+
+class Settings(BaseSettings):
+    """Frozen settings; each name without the prefix. Defaults of the URLs hang below `home`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", frozen=True, extra="forbid", ignored_types=(cached_property,)
+    )
+
+    home: Path = Path(".medflow")
+    catalog: str = ""
+    warehouse: str = ""
+    landing: str = ""
+    knowledge_base: Path = Field(default_factory=packaged_knowledge_base)
+    build_engine: Literal["duckdb", "spark"] | str = "duckdb"
+    memory: str = "3GB"
+    threads: int = Field(default=0, ge=0, description="0 = as many as the machine has")
+    pseudonym_key: str = Field(default="", repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_below_home(cls, values: dict[str, Any]) -> dict[str, Any]:
+        home = Path(values.get("home") or ".medflow").absolute()
+        below = {"catalog": f"sqlite:///{home / 'lake.db'}", "warehouse": (home / "warehouse").as_uri(), "landing": str(home / "landing")}
+        return {**values, "home": home, **{name: values.get(name) or default for name, default in below.items()}}
+
+    @property
+    def landing_folder(self) -> Path:
+        """The landing folder as a local path."""
+        return Path(self.landing.removeprefix("file://")).absolute()
+
+    @cached_property
+    def secret_pseudonym_key(self) -> bytes:
+        """The key of member pseudonyms: given, or made in HOME with mode 0600 at first use."""
+        return self.pseudonym_key.encode() if self.pseudonym_key else _kept_key(self.home / "pseudonym.key")
+
+
+def _kept_key(path: Path) -> bytes:
+    """Read the key at `path`; make it first if there is none. Never overwrites one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_bytes().strip()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_hex(_KEY_BYTES).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    return path.read_bytes().strip()
+
+
+def load_settings(**arguments: Any) -> Settings:
+    """Settings from arguments (None = not given), environment and .env.
+
+    Raises:
+        UsageError: a value is not allowed, or a MEDFLOW_ name is unknown.
+    """
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise UsageError(f"unknown setting {', '.join(unknown)}; allowed: {', '.join(sorted(known))}")
+    try:
+        return Settings(**{name: value for name, value in arguments.items() if value is not None})
+    except ValidationError as error:
+        problems = "; ".join(f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise UsageError(f"settings cannot be used: {problems}") from None
