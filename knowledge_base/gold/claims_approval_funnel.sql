@@ -14,6 +14,20 @@ columns:
   billed_amount:      {type: "decimal(18,2)", additive: true, about: "their charges, USD"}
   share_of_submitted: {type: double, about: claim_count / claim_count of submitted}
   share_of_previous:  {type: double, about: "claim_count / claim_count of the stage before; null for submitted and where that is 0"}
+ties:                        # each additive column again, over the lines of claims_clean, by month and payer
+  claim_count: >-
+    COUNT(DISTINCT claim_id)
+    + COUNT(DISTINCT CASE WHEN claim_status <> 'rejected' THEN claim_id END)
+    + COUNT(DISTINCT CASE WHEN claim_status IN ('paid', 'denied', 'reversed') THEN claim_id END)
+    + COUNT(DISTINCT CASE WHEN claim_status = 'paid' THEN claim_id END)
+    + COUNT(DISTINCT CASE WHEN claim_status = 'paid' AND paid_date IS NOT NULL AND paid_amount > 0 THEN claim_id END)
+  billed_amount: >-
+    SUM(billed_amount * (1
+      + CASE WHEN claim_status <> 'rejected' THEN 1 ELSE 0 END
+      + CASE WHEN claim_status IN ('paid', 'denied', 'reversed') THEN 1 ELSE 0 END
+      + CASE WHEN claim_status = 'paid' THEN 1 ELSE 0 END
+      + CASE WHEN claim_status = 'paid' AND paid_date IS NOT NULL AND claim_paid > 0 THEN 1 ELSE 0 END))
+ties_from: (SELECT *, SUM(paid_amount) OVER (PARTITION BY payer_id, claim_id) AS claim_paid FROM claims_clean) AS lines
 checks:
   - share_of_submitted <= 1
   - share_of_previous IS NULL OR share_of_previous <= 1

@@ -20,6 +20,15 @@ columns:
   denial_rate:               {type: double, about: "denied / adjudicated claims; null where none is adjudicated"}
   average_billed_per_claim:  {type: double, about: "billed_amount / claim_count, USD"}
   median_days_to_adjudicate: {type: double, about: "interpolated median of received to adjudicated, days, one value a claim"}
+ties:                        # each additive column again, over the lines of claims_clean, by month and payer
+  claim_count: COUNT(DISTINCT claim_id)
+  line_count: COUNT(*)
+  billed_amount: SUM(billed_amount)
+  allowed_amount: SUM(allowed_amount)
+  paid_amount: SUM(paid_amount)
+  member_responsibility: SUM(deductible_amount) + SUM(coinsurance_amount) + SUM(copay_amount)
+  denied_claim_count: COUNT(DISTINCT CASE WHEN claim_status = 'denied' THEN claim_id END)
+  adjudicated_claim_count: COUNT(DISTINCT CASE WHEN NOT claim_status IN ('pending', 'rejected') THEN claim_id END)
 checks:
   - denied_claim_count <= adjudicated_claim_count
   - adjudicated_claim_count <= claim_count

@@ -16,6 +16,12 @@ columns:
   allowed_amount:           {type: "decimal(18,2)", additive: true, about: "allowed, USD"}
   paid_amount:              {type: "decimal(18,2)", additive: true, about: "paid by the payer, USD"}
   average_billed_per_claim: {type: double, about: "billed_amount / claim_count, USD"}
+ties:                        # each additive column again, over the lines of claims_clean, by month and payer
+  claim_count: COUNT(DISTINCT claim_id)
+  billed_amount: SUM(billed_amount)
+  allowed_amount: SUM(allowed_amount)
+  paid_amount: SUM(paid_amount)
+ties_from: claims_clean INNER JOIN conditions ON LEFT(principal_diagnosis, 3) BETWEEN conditions.first AND conditions.last
 checks:
   - claim_count > 0
   - member_count <= claim_count

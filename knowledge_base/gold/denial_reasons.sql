@@ -13,6 +13,10 @@ columns:
   claim_count:            {type: bigint, additive: true, about: denied claims}
   denied_amount:          {type: "decimal(18,2)", additive: true, about: "billed amount of denied claims, USD"}
   share_of_denied_amount: {type: double, about: denied_amount / denied_amount of the month and payer}
+ties:                        # each additive column again, over the lines of claims_clean, by month and payer
+  claim_count: COUNT(DISTINCT claim_id)
+  denied_amount: SUM(billed_amount)
+ties_from: (SELECT * FROM claims_clean WHERE claim_status = 'denied') AS lines
 checks:
   - claim_count > 0
   - denied_amount > 0

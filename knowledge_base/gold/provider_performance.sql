@@ -22,6 +22,13 @@ columns:
   median_days_to_adjudicate: {type: double, about: "interpolated median, days, one value a claim"}
   top_denial_code:           {type: string, about: "most frequent denial, as CO-97; ties to the lowest"}
   is_ranked:                 {type: boolean, about: 30 claims or more}
+ties:                        # each additive column again, over the lines of claims_clean, by year and payer
+  claim_count: COUNT(DISTINCT claim_id)
+  billed_amount: SUM(billed_amount)
+  allowed_amount: SUM(allowed_amount)
+  paid_amount: SUM(paid_amount)
+  adjudicated_claim_count: COUNT(DISTINCT CASE WHEN NOT claim_status IN ('pending', 'rejected') THEN claim_id END)
+  denied_claim_count: COUNT(DISTINCT CASE WHEN claim_status = 'denied' THEN claim_id END)
 checks:
   - denied_claim_count <= adjudicated_claim_count
   - denial_rate IS NULL OR (denial_rate_low <= denial_rate AND denial_rate <= denial_rate_high)

@@ -1,0 +1,74 @@
+"""`medflow demo`: sample claims of three payers to a release, and a look at it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import click
+
+from medflow.cli.console import json_option, order_of, print_json, print_table, progress, site_of
+from medflow.errors import UsageError
+
+_CLAIMS, _SEED, _DEFECTS = 5000, 7, 0.04
+_RUN_DATE = "2026-07-01"
+
+
+@click.command()
+@json_option
+@click.pass_context
+def demo(ctx: click.Context, as_json: bool) -> None:
+    """Generate sample claims, run the pipeline on them, and show what came of it."""
+    from medflow.cli.run import print_outcome
+    from spark_jobs.landing import land
+    from spark_jobs.pipeline import run_pipeline
+
+    site = site_of(ctx)
+    sample = site.settings.home / "demo-files"
+    _write_sample(sample)
+    with progress() as report:
+        landed = land(sample, site.settings.landing_folder, site.knowledge_base.layouts, report)
+    _refuse_other_files(site.ledger.files(), {file.sha256 for file in landed})
+    with order_of(_RUN_DATE, 60) as order:
+        outcome = run_pipeline(site, order)
+    if as_json:
+        print_json(outcome.to_dict())
+        return
+    click.echo(f"{_CLAIMS:,} claims of three payers, in three layouts: {sample}\n")
+    print_outcome(outcome)
+    _show_release(ctx)
+    click.echo("\nnext:  medflow status   medflow quarantine list   medflow verify   medflow run   docs/follow-one-claim.md")
+
+
+def _write_sample(folder: Path) -> None:
+    from medflow.generate import SampleRequest, generate
+
+    if not (folder / "truth.json").is_file():
+        generate(SampleRequest(claims=_CLAIMS, seed=_SEED, out=folder, as_of=date(2026, 6, 30), defects=_DEFECTS))
+
+
+def _refuse_other_files(entries: list[object], sample: set[str]) -> None:
+    others = [entry for entry in entries if getattr(entry, "sha256", "") not in sample]
+    if others:
+        raise UsageError("this lake holds other files than the demo's; give the demo a lake of its own: medflow --home .medflow-demo demo")
+
+
+def _show_release(ctx: click.Context) -> None:
+    from medflow.lakehouse.releases import read_release
+    from spark_jobs.engines.duckdb import DuckDBEngine
+    from spark_jobs.pipeline import private_engine
+
+    site = site_of(ctx)
+    release = read_release(site.database)
+    name = "healthcare_gold.claims_monthly_summary"
+    with private_engine(site.settings) as engine:
+        assert isinstance(engine, DuckDBEngine)
+        engine.files("summary", release.tables[name].files, site.knowledge_base.gold[name].spec)
+        rows = engine.fetch_native(
+            "SELECT payer_id, CAST(sum(claim_count) AS BIGINT) AS claims, sum(billed_amount) AS billed, sum(paid_amount) AS paid, "
+            "round(100 * sum(denied_claim_count) / sum(adjudicated_claim_count), 1) AS denied FROM summary GROUP BY ALL ORDER BY payer_id"
+        )
+    shown = [(row["payer_id"], row["claims"], f"{row['billed']:,.2f}", f"{row['paid']:,.2f}", f"{row['denied']} %") for row in rows]
+    click.echo()
+    columns = ("payer", "claims", "billed, USD", "paid, USD", "denied of adjudicated")
+    print_table(f"Release {release.number}: {name}", columns, shown, right=(1, 2, 3, 4))

@@ -1,0 +1,113 @@
+"""The catalog database: MEDFLOW_CATALOG in, an engine out whose errors say what to do. Knows no table of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError
+
+from medflow.errors import CatalogError, MissingExtraError, UsageError
+
+BUSY_SECONDS = 15
+_WRITES = "medflow_writes"
+_NAMED = "It is named by MEDFLOW_CATALOG."
+
+# SQLite's name of an error (its beginning) -> what happened and what to do
+_SQLITE_PROBLEMS = {
+    "SQLITE_NOTADB": "is not a SQLite database. Name another file, or move this one away and run again.",
+    "SQLITE_CORRUPT": "is damaged. Put back a copy of it, or move it away and run again: all files are read anew.",
+    "SQLITE_CANTOPEN": "cannot be opened. Check that its folder exists and that you may write there.",
+    "SQLITE_PERM": "cannot be opened: you may not. Ask for the right to read and write it.",
+    "SQLITE_AUTH": "cannot be opened: you may not. Ask for the right to read and write it.",
+    "SQLITE_READONLY": "cannot be written: file or folder is read-only. Make it writable, or name another file.",
+    "SQLITE_FULL": "cannot grow: the disk is full. Free some space and run again; what was published is safe.",
+    "SQLITE_IOERR": "cannot be read or written: the disk reports an error. Check the disk and run again.",
+    "SQLITE_BUSY": f"has been held by another process for more than {BUSY_SECONDS} s. Wait for it to end and run again.",
+    "SQLITE_LOCKED": f"has been held by another process for more than {BUSY_SECONDS} s. Wait for it to end and run again.",
+}
+
+
+def connect(url: str, *, create: bool = True) -> Engine:
+    """An engine for the catalog at `url`, tried once; `create` makes a missing SQLite file and its folder.
+
+    Raises:
+        UsageError: the URL cannot be read.
+        CatalogError: the database is missing, damaged, full, not a database, not allowed or does not answer.
+        MissingExtraError: its driver is not installed.
+    """
+    address = _address(url)
+    if address.get_backend_name() == "sqlite" and address.database:
+        _prepare_folder(Path(address.database), create)
+    engine = _engine(address)
+    with engine.connect():
+        return engine
+
+
+def writing(engine: Engine) -> AbstractContextManager[Connection]:
+    """One write transaction; SQLite takes its write lock at the start, so that what is read in it stays true."""
+    return engine.execution_options(**{_WRITES: True}).begin()
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise UsageError("MEDFLOW_CATALOG is not a database URL; allowed: sqlite:///path/lake.db or postgresql://…") from None
+    if address.get_backend_name() not in ("sqlite", "postgresql"):
+        raise UsageError(f"MEDFLOW_CATALOG names {address.drivername}; allowed: sqlite:///path/lake.db or postgresql://…")
+    # the driver that pyiceberg[sql-postgres] brings
+    return address.set(drivername="postgresql+psycopg2") if address.drivername == "postgresql" else address
+
+
+def _prepare_folder(file: Path, create: bool) -> None:
+    if not create and not file.exists():
+        raise CatalogError(f"there is no catalog at {file}: `medflow run` makes one. {_NAMED}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CatalogError(f"the folder of the catalog {file} cannot be made: {error.strerror}. {_NAMED}") from None
+
+
+def _engine(address: URL) -> Engine:
+    is_sqlite = address.get_backend_name() == "sqlite"
+    try:
+        engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS} if is_sqlite else {}, pool_pre_ping=not is_sqlite)
+    except ModuleNotFoundError:
+        raise MissingExtraError("psycopg2", "services") from None
+    if is_sqlite:
+        event.listen(engine, "connect", _tune_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "handle_error", _explain(address))
+    return engine
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")  # a power cut may take back the last commit, never half of it
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _explain(address: URL) -> Callable[[ExceptionContext], None]:
+    shown = address.database if address.get_backend_name() == "sqlite" else address.render_as_string(hide_password=True)
+
+    def explain(context: ExceptionContext) -> None:
+        name = getattr(context.original_exception, "sqlite_errorname", "") or ""
+        for beginning, problem in _SQLITE_PROBLEMS.items():
+            if name.startswith(beginning):
+                raise CatalogError(f"the catalog {shown} {problem} {_NAMED}") from context.original_exception
+        if context.is_disconnect or (context.connection is None and not name):
+            raise CatalogError(f"the catalog {shown} does not answer. Start it, or name another. {_NAMED}") from (
+                context.original_exception
+            )
+
+    return explain

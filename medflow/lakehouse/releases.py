@@ -1,0 +1,128 @@
+"""Releases as readers see them: one row of the catalog names a manifest that lists every table and data file.
+
+Reads; never writes, and needs neither PyIceberg nor an engine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from medflow.errors import CatalogError, UsageError
+from medflow.lakehouse.ledger_entries import BatchKind
+from medflow.lakehouse.ledger_tables import RELEASES
+from medflow.lakehouse.locations import openable, read_text
+
+PartitionValue = str | int | bool | None
+
+
+@dataclass(frozen=True)
+class DataFileInfo:
+    """A Parquet file of a table. `path` opens in every engine; a date in `partition` is days, months or years since 1970."""
+
+    path: str
+    partition: Mapping[str, PartitionValue]
+    records: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ReleasedColumn:
+    """A column by its Iceberg field id, which older files keep under any name, and its Spark type."""
+
+    id: int
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class ReleasedTable:
+    """A table of a release. Files written before a column was added lack it: read them by name, absent = NULL."""
+
+    snapshot: int
+    metadata: str
+    columns: tuple[ReleasedColumn, ...]
+    data_files: tuple[DataFileInfo, ...]
+
+    @property
+    def files(self) -> list[str]:
+        return [file.path for file in self.data_files]
+
+    @property
+    def records(self) -> int:
+        return sum(file.records for file in self.data_files)
+
+
+@dataclass(frozen=True)
+class Release:
+    """One whole state of the lake; nothing in it ever changes."""
+
+    number: int
+    parent: int | None
+    restored: int | None
+    batch_id: str
+    kind: BatchKind
+    run_date: date
+    created_at: datetime
+    declarations: str
+    fingerprints: Mapping[str, str]
+    tables: Mapping[str, ReleasedTable]
+
+    def to_json(self) -> str:
+        """The manifest's text."""
+        content = {**asdict(self), "run_date": self.run_date.isoformat(), "created_at": self.created_at.isoformat()}
+        return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Release:
+        """The inverse of `to_json`."""
+        content = json.loads(text)
+        dates = {"run_date": date.fromisoformat(content["run_date"]), "created_at": datetime.fromisoformat(content["created_at"])}
+        return cls(**{**content, **dates, "tables": {name: _table(table) for name, table in content["tables"].items()}})
+
+
+def read_release(engine: Engine, number: int | None = None) -> Release:
+    """Release `number`, or the current one.
+
+    Raises:
+        CatalogError: there is no release yet, or its manifest is gone.
+        UsageError: there is no such release.
+    """
+    address = _manifest(engine, number)
+    try:
+        return Release.from_json(read_text(address))
+    except FileNotFoundError:
+        raise CatalogError(
+            f"the manifest {openable(address)} of the release is gone: the warehouse was emptied, moved or cleaned. "
+            "Put it back, or name the right one in MEDFLOW_WAREHOUSE and MEDFLOW_CATALOG"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CatalogError(f"the manifest {openable(address)} cannot be read ({type(error).__name__}); put back a copy") from None
+
+
+def _manifest(engine: Engine, number: int | None) -> str:
+    query = select(RELEASES.c.manifest, RELEASES.c.release).order_by(RELEASES.c.release.desc()).limit(1)
+    if number is not None:
+        query = query.where(RELEASES.c.release == number)
+    try:
+        with engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+    except (OperationalError, ProgrammingError):  # the ledger has never been made
+        row = None
+    if row:
+        return str(row.manifest)
+    if number is None:
+        raise CatalogError("there is no release yet: `medflow run` makes one from the files in the landing folder")
+    raise UsageError(f"there is no release {number}; `medflow releases list` shows those that there are")
+
+
+def _table(content: Mapping[str, Any]) -> ReleasedTable:
+    columns = tuple(ReleasedColumn(**column) for column in content["columns"])
+    data_files = tuple(DataFileInfo(**file) for file in content["data_files"])
+    return ReleasedTable(content["snapshot"], content["metadata"], columns, data_files)

@@ -1,0 +1,56 @@
+"""The few functions that declarations may use beside Spark SQL's own; each unfolds into plain SQL.
+
+NPI_VALID(x): 10 digits whose Luhn check digit, with the prefix 80840, is right (CMS, National Provider Identifier standard).
+CODE_KNOWN(x, 'list'): x stands in that code list of the knowledge base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp, parse_one
+
+from medflow.specs.codes import CodeList
+
+# 8+0+8+4+0 with every second digit doubled: what the prefix 80840 adds to the Luhn sum of the number itself.
+_PREFIX_SUM = 24
+
+
+def unfold(tree: exp.Expression, codes: Mapping[str, CodeList]) -> exp.Expression:
+    """The expression with our functions written out.
+
+    Raises:
+        ValueError: a wrong number of arguments, or no such code list.
+    """
+
+    def written_out(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Anonymous):
+            if node.name.upper() == "NPI_VALID":
+                return _npi_valid(_arguments(node, 1)[0])
+            if node.name.upper() == "CODE_KNOWN":
+                return _code_known(_arguments(node, 2), codes)
+        return node
+
+    return tree.transform(written_out)
+
+
+def _arguments(node: exp.Anonymous, count: int) -> list[exp.Expression]:
+    if len(node.expressions) != count:
+        raise ValueError(f"{node.name} takes {count} argument{'s' if count > 1 else ''}")
+    return list(node.expressions)
+
+
+def _npi_valid(value: exp.Expression) -> exp.Expression:
+    text = value.sql("spark")
+    digits = [f"CAST(SUBSTRING({text}, {place}, 1) AS INT)" for place in range(1, 11)]
+    # Places 1, 3, 5, 7, 9 are doubled; a doubled digit above 9 counts as the sum of its digits: 2d - 9 for d >= 5.
+    doubled = [f"(2 * {digit} - CASE WHEN {digit} >= 5 THEN 9 ELSE 0 END)" for digit in digits[0::2]]
+    total = " + ".join([str(_PREFIX_SUM), *doubled, *digits[1::2]])
+    return parse_one(f"(CASE WHEN {text} RLIKE '^[0-9]{{10}}\\\\z' THEN ({total}) % 10 = 0 ELSE {text} IS NULL END)", read="spark")
+
+
+def _code_known(arguments: list[exp.Expression], codes: Mapping[str, CodeList]) -> exp.Expression:
+    value, name = arguments
+    if name.name not in codes:
+        raise ValueError(f"no code list {name.name}; there are: {', '.join(sorted(codes))}")
+    return value.isin(*(exp.Literal.string(code) for code in codes[name.name].values("code")))

@@ -1,0 +1,23 @@
+"""Pieces of SQL text made from our own values: literals and lists. Never from a file's cells."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+
+
+def literal(value: str | int | date) -> str:
+    """A Spark SQL literal."""
+    if isinstance(value, date):
+        return f"DATE '{value}'"
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+
+
+def in_list(expression: str, values: Collection[str] | Collection[int] | Collection[date]) -> str:
+    """`expression IN (...)`; an empty list is false."""
+    return f"{expression} IN ({', '.join(sorted(map(literal, values)))})" if values else "FALSE"
+
+
+def same(left: str, right: str, columns: str) -> str:
+    """A join condition: equal in each of the comma-separated columns."""
+    return " AND ".join(f"{left}.{name} = {right}.{name}" for name in columns.split(", "))

@@ -1,0 +1,1 @@
+"""How tables are built: discover, frame, bronze, silver, gate, gold, verify, publish."""

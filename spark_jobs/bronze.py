@@ -1,0 +1,56 @@
+"""Bronze: every record of the batch's files, as text, appended to claims_raw."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from medflow.specs.knowledge_base import REFERENCE
+from medflow.specs.payer import PayerLayout
+from medflow.sql.text import in_list, literal
+from spark_jobs.run import RAW, Run
+
+
+def build_bronze(run: Run) -> None:
+    """Write the `raw_<payer>` relations of a load to claims_raw; other kinds of batch leave bronze as it is."""
+    if run.batch.kind != "load":
+        return
+    names = pa.table({"file_id": [f.sha256 for f in run.batch.files], "file_name": [f.name for f in run.batch.files]})
+    run.engine.rows("batch_files", names)
+    payers = sorted({file.payer for file in run.batch.files})
+    selects = [raw_rows_sql(run.knowledge_base.layouts[payer], run.batch.id) for payer in payers]
+    paths = [path for select in selects for path in run.write(RAW, select)]
+    run.writer.append(RAW, paths)
+    run.rows[RAW] = sum(file.records for file in run.batch.files)
+
+
+def raw_rows_sql(layout: PayerLayout, batch_id: str) -> str:
+    """Records of `raw_<payer>` as rows of claims_raw; only those of files in `batch_files`."""
+    fields = ", ".join(f"{literal(name)}, raw.`{name}`" for name in layout.header_names)
+    return (
+        f"SELECT '{layout.payer}' AS payer_id, raw.file_id, batch_files.file_name, '{batch_id}' AS batch_id, "
+        "raw._record_number AS record_number, "
+        "SHA2(CONCAT(raw.file_id, ':', CAST(raw._record_number AS STRING), ':0'), 256) AS row_id, "
+        f"MAP({fields}) AS fields, raw._extra AS extra, raw._raw_line AS raw_line, raw._parse_error AS parse_error, "
+        f"CAST(raw.ingest_date AS TIMESTAMP) AS ingested_at FROM raw_{layout.payer} AS raw "
+        "INNER JOIN batch_files ON batch_files.file_id = raw.file_id"
+    )
+
+
+def read_bronze(run: Run, payers: list[str], file_ids: set[str] | None) -> None:
+    """Bring back `raw_<payer>` from claims_raw on the branch: all files, or those named."""
+    run.load("bronze_rows", RAW, "branch")
+    chosen = "" if file_ids is None else f" AND {in_list('file_id', file_ids)}"
+    for payer in payers:
+        layout = run.knowledge_base.layouts[payer]
+        columns = ", ".join(f"fields[{literal(name)}] AS `{name}`" for name in layout.header_names)
+        run.engine.define(
+            f"raw_{payer}",
+            f"SELECT file_id, CAST(ingested_at AS DATE) AS ingest_date, record_number AS _record_number, {columns}, extra AS _extra, "
+            f"raw_line AS _raw_line, parse_error AS _parse_error FROM bronze_rows WHERE payer_id = '{payer}'{chosen}",
+        )
+
+
+def payers_only(run: Run) -> list[str]:
+    """The payers that this batch's files are of, `reference` left out."""
+    return sorted({file.payer for file in run.batch.files if file.payer != REFERENCE})
+

@@ -1,0 +1,49 @@
+"""What a build engine is: it holds named relations, runs Spark SQL over them, and writes one as Parquet files of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from medflow.specs.table import TableSpec
+
+
+class BuildEngine(Protocol):
+    """One run's engine; close it when the run ends."""
+
+    name: str
+
+    def records(self, relation: str, batches: pa.RecordBatchReader) -> None:
+        """Take streamed record batches as a relation."""
+
+    def rows(self, relation: str, table: pa.Table) -> None:
+        """Take a small Arrow table as a relation."""
+
+    def files(self, relation: str, paths: Sequence[str], spec: TableSpec) -> None:
+        """Take Parquet files of a table as a relation; no path, no row. Columns that older files lack are null."""
+
+    def define(self, relation: str, sql: str, *, keep: bool = True) -> None:
+        """Name the result of a Spark SQL SELECT: kept (computed once) or as a view."""
+
+    def drop(self, *relations: str) -> None:
+        """Forget relations and free their space."""
+
+    def fetch(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a small result."""
+
+    def write(self, sql: str, spec: TableSpec, location: str, field_ids: str) -> list[str]:
+        """Write a result as Parquet files below `location`, one set a partition; returns the new paths."""
+
+    def close(self) -> None:
+        """Free everything."""
+
+
+def typed_select(relation: str, spec: TableSpec) -> str:
+    """The columns of a table in its declared order and types."""
+    return f"SELECT {', '.join(f'CAST({c.name} AS {c.type}) AS {c.name}' for c in spec.columns)} FROM {relation}"
+
+
+def tuples(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in rows]

@@ -1,0 +1,135 @@
+"""DuckDB in process: the embedded build engine. Relations live in a database file of the run, so that large ones spill to
+disk; the file goes when the run ends."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from medflow.errors import CatalogError
+from medflow.specs.table import TableSpec
+from medflow.sql.compile import compile_sql
+
+_PARTITION_SQL = {
+    "identity": "{column}",
+    "day": "CAST({column} AS DATE)",
+    "month": "date_trunc('month', {column})",
+    "year": "date_trunc('year', {column})",
+}
+
+
+class DuckDBEngine:
+    """Runs the plan in one DuckDB connection."""
+
+    name = "duckdb"
+
+    def __init__(self, workspace: Path, *, memory: str, threads: int) -> None:
+        workspace.mkdir(parents=True, exist_ok=True)
+        self._path = workspace / f"build-{uuid.uuid4().hex[:12]}.duckdb"
+        self._connection = duckdb.connect(str(self._path))
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute(f"SET memory_limit = '{memory}'")
+        self._connection.execute(f"SET temp_directory = '{workspace / 'spill'}'")
+        self._connection.execute("SET preserve_insertion_order = false")
+        if threads:
+            self._connection.execute(f"SET threads = {threads}")
+
+    def records(self, relation: str, batches: pa.RecordBatchReader) -> None:
+        self._connection.register("incoming", batches)
+        self._run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM incoming")
+        self._connection.unregister("incoming")
+
+    def rows(self, relation: str, table: pa.Table) -> None:
+        self._connection.register("incoming", table)
+        self._run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM incoming")
+        self._connection.unregister("incoming")
+
+    def files(self, relation: str, paths: Sequence[str], spec: TableSpec) -> None:
+        if not paths:
+            nothing = ", ".join(f"CAST(NULL AS {c.type}) AS {c.name}" for c in spec.columns)
+            self._run(f"CREATE OR REPLACE VIEW {relation} AS {compile_sql(f'SELECT {nothing} WHERE FALSE', 'duckdb')}")
+            return
+        typed = ", ".join(f"{c.name}: NULL::{_duckdb_type(c.type)}" for c in spec.columns)
+        listed = ", ".join(_quoted(path) for path in paths)
+        # union_by_name fills the columns that older files lack; the empty first arm gives a column that all of them lack.
+        self._run(
+            f"CREATE OR REPLACE VIEW {relation} AS SELECT * FROM (SELECT UNNEST({{{typed}}}) LIMIT 0) "
+            f"UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        )
+
+    def define(self, relation: str, sql: str, *, keep: bool = True) -> None:
+        kind = "TABLE" if keep else "VIEW"
+        self._run(f"CREATE OR REPLACE {kind} {relation} AS {compile_sql(sql, 'duckdb')}")
+
+    def drop(self, *relations: str) -> None:
+        for relation in relations:
+            self._run(f"DROP TABLE IF EXISTS {relation}")
+
+    def fetch(self, sql: str) -> list[dict[str, Any]]:
+        return self.fetch_native(compile_sql(sql, "duckdb"))
+
+    def fetch_native(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of DuckDB SQL as it stands: what verification is written in."""
+        result = self._run(sql)
+        names = [column[0] for column in result.description or []]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def define_native(self, relation: str, sql: str, *, keep: bool = True) -> None:
+        """Name the result of DuckDB SQL as it stands."""
+        self._run(f"CREATE OR REPLACE {'TABLE' if keep else 'VIEW'} {relation} AS {sql}")
+
+    def arrow(self, sql: str) -> pa.Table:
+        """The rows of a result as an Arrow table."""
+        return self._connection.sql(compile_sql(sql, "duckdb")).to_arrow_table()
+
+    def write(self, sql: str, spec: TableSpec, location: str, field_ids: str) -> list[str]:
+        columns = ", ".join(f"CAST({c.name} AS {_duckdb_type(c.type)}) AS {c.name}" for c in spec.columns)
+        parts = [_PARTITION_SQL[field.transform].format(column=field.column) for field in spec.partition]
+        keys = ", ".join(f"{part} AS p{number}" for number, part in enumerate(parts))
+        ordered = f" ORDER BY {', '.join([*(f'p{n}' for n in range(len(parts))), *spec.sort])}" if spec.sort else ""
+        partition = f", PARTITION_BY ({', '.join(f'p{n}' for n in range(len(parts)))})" if parts else ""
+        folder = f"{location.removeprefix('file://').rstrip('/')}/{uuid.uuid4().hex}"
+        Path(folder).mkdir(parents=True)
+        target = folder if parts else f"{folder}/rows.parquet"
+        source = f"SELECT {columns}{', ' + keys if keys else ''} FROM ({compile_sql(sql, 'duckdb')}){ordered}"
+        result = self._run(
+            f"COPY ({source}) TO {_quoted(target)} (FORMAT parquet, COMPRESSION zstd, RETURN_FILES true, FIELD_IDS {field_ids}{partition})"
+        )
+        (count, paths) = result.fetchall()[0]
+        return list(paths) if count else []
+
+    def close(self) -> None:
+        self._connection.close()
+        self._path.unlink(missing_ok=True)
+        self._path.with_suffix(".duckdb.wal").unlink(missing_ok=True)
+
+    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._connection.execute(sql)
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise CatalogError(_told(error)) from error
+
+
+def _told(error: Exception) -> str:
+    text = str(error)
+    if "No space left" in text or "max_temp_directory_size" in text:
+        return "the disk is full: free space below MEDFLOW_HOME and MEDFLOW_WAREHOUSE, then run again; nothing was published"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "the build needs more memory than MEDFLOW_MEMORY allows; raise it (now too small) and run again; nothing was published"
+    return f"a data file cannot be read or written: {text.splitlines()[0][:300]}; check MEDFLOW_WAREHOUSE and its permissions"
+
+
+def _duckdb_type(kind: str) -> str:
+    from sqlglot import exp
+
+    return exp.DataType.build(kind, dialect="spark").sql("duckdb")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+

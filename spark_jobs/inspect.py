@@ -1,0 +1,168 @@
+"""Inspection: candidate files in, accepted files and rejections out. A file is taken whole or rejected whole, with a reason.
+
+Leaves `raw_<payer>` and `lines_<payer>` in the engine: they hold rows of rejected files too, which later steps leave out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from medflow.errors import LandingError
+from medflow.lakehouse.ledger_entries import FileEntry
+from medflow.specs.contract import Contract
+from medflow.specs.knowledge_base import REFERENCE, KnowledgeBase
+from medflow.specs.payer import PayerLayout
+from spark_jobs.engines.base import BuildEngine
+from spark_jobs.framing import FileRejected, FramedFile, Trailer, batch_schema, frame
+from spark_jobs.landing import HashingReader
+from spark_jobs.layouts import dialect_of
+from spark_jobs.lines import lines_sql
+from spark_jobs.run import BatchFile
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A file that is taken, what was counted in it, and its warnings."""
+
+    file: BatchFile
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A file that is not taken: `code` and a sentence without any value of the file."""
+
+    entry: FileEntry
+    code: str
+    reason: str
+
+
+@dataclass
+class _Framed:
+    """What framing found in one file."""
+
+    trailer: Trailer | None = None
+    records: int = 0
+    warnings: tuple[str, ...] = ()
+    rejected: Rejected | None = None
+
+
+def inspect_files(
+    engine: BuildEngine, knowledge_base: KnowledgeBase, entries: list[FileEntry], landing: Path
+) -> tuple[list[Accepted], list[Rejected]]:
+    """Frame and parse every candidate.
+
+    Raises:
+        LandingError: a file vanished, or changed while it was read.
+    """
+    accepted: list[Accepted] = []
+    rejected: list[Rejected] = []
+    for payer in sorted({entry.payer for entry in entries}):
+        mine = [entry for entry in entries if entry.payer == payer]
+        framed = _frame_all(engine, knowledge_base.layouts[payer], mine, landing)
+        figures = {} if payer == REFERENCE else _figures(engine, knowledge_base, payer)
+        for entry in mine:
+            outcome = _outcome(entry, framed[entry.sha256], figures.get(entry.sha256, {}), knowledge_base, landing)
+            (accepted if isinstance(outcome, Accepted) else rejected).append(outcome)  # type: ignore[arg-type]
+    return accepted, rejected
+
+
+def _frame_all(engine: BuildEngine, layout: PayerLayout, entries: list[FileEntry], landing: Path) -> dict[str, _Framed]:
+    """Stream the payer's files into `raw_<payer>`."""
+    framed: dict[str, _Framed] = {entry.sha256: _Framed() for entry in entries}
+    schema = _with_file(batch_schema(dialect_of(layout)))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for entry in entries:
+            yield from _frame_one(layout, entry, landing, framed[entry.sha256])
+
+    engine.records(f"raw_{layout.payer}", pa.RecordBatchReader.from_batches(schema, batches()))
+    return framed
+
+
+def _frame_one(layout: PayerLayout, entry: FileEntry, landing: Path, found: _Framed) -> Iterator[pa.RecordBatch]:
+    try:
+        stream = (landing / entry.name).open("rb")
+    except OSError as error:
+        raise LandingError(f"{entry.name} cannot be read: {error.strerror}; put it back, or `medflow files exclude` it") from error
+    with stream:
+        reader = HashingReader(stream)
+        try:
+            file = frame(reader, dialect_of(layout))  # type: ignore[arg-type]
+            for batch in file.batches():
+                yield _named(batch, entry)
+            _note(found, file)
+        except FileRejected as error:
+            found.rejected = Rejected(entry, error.code, error.detail)
+        if reader.hexdigest() != entry.sha256:
+            raise LandingError(f"{entry.name} changed while it was read; run again when it has been written whole")
+
+
+def _note(found: _Framed, file: FramedFile) -> None:
+    found.trailer, found.records = file.trailer, file.records
+    found.warnings = tuple(f"{warning.code}: {warning.detail}" for warning in file.warnings)
+
+
+def _with_file(schema: pa.Schema) -> pa.Schema:
+    return schema.append(pa.field("file_id", pa.string())).append(pa.field("ingest_date", pa.date32()))
+
+
+def _named(batch: pa.RecordBatch, entry: FileEntry) -> pa.RecordBatch:
+    count = batch.num_rows
+    columns = [*batch.columns, pa.array([entry.sha256], pa.string()).take(pa.array([0] * count, pa.int8()))]
+    columns.append(pa.array([entry.ingest_date], pa.date32()).take(pa.array([0] * count, pa.int8())))
+    return pa.RecordBatch.from_arrays(columns, schema=_with_file(batch.schema))
+
+
+def _figures(engine: BuildEngine, knowledge_base: KnowledgeBase, payer: str) -> dict[str, dict[str, Any]]:
+    """Per file: lines, signed billed cents, and how many filled values of each parsed column did not read."""
+    layout, contract = knowledge_base.payers[payer], knowledge_base.contract
+    engine.define(f"lines_{payer}", lines_sql(layout, contract))
+    counts = ", ".join(
+        f"COUNT_IF({name}__bad) AS bad_{name}, COUNT_IF({name}__bad OR {_filled(contract, name)}) AS filled_{name}"
+        for name in _parsed_columns(layout, contract)
+    )
+    rows = engine.fetch(
+        "SELECT file_id, COUNT(*) AS line_count, CAST(COALESCE(SUM(billed_amount), 0) * 100 AS BIGINT) AS billed_cents"
+        f"{', ' + counts if counts else ''} FROM lines_{payer} GROUP BY file_id"
+    )
+    return {row["file_id"]: row for row in rows}
+
+
+def _outcome(
+    entry: FileEntry, framed: _Framed, figures: dict[str, Any], knowledge_base: KnowledgeBase, landing: Path
+) -> Accepted | Rejected:
+    if framed.rejected is not None:
+        return framed.rejected
+    billed = int(figures.get("billed_cents", 0))
+    if framed.trailer is not None and framed.trailer.billed_cents != billed:
+        return Rejected(entry, "trailer_amount", "the trailer's billed amount is not the sum of the records; ask the payer to send the file again")
+    layout, limit = knowledge_base.layouts[entry.payer], knowledge_base.gate.parser_failures.reject_file_above
+    for name in () if entry.payer == REFERENCE else _parsed_columns(layout, knowledge_base.contract):
+        bad, filled = int(figures.get(f"bad_{name}", 0)), int(figures.get(f"filled_{name}", 0))
+        if bad > limit * filled:
+            return Rejected(entry, "column_values", _unread(layout, name, bad, filled))
+    lines = int(figures.get("line_count", framed.records))
+    file = BatchFile(entry.payer, entry.sha256, entry.name, landing / entry.name, entry.ingest_date, framed.records, lines, billed)
+    return Accepted(file, framed.warnings)
+
+
+def _unread(layout: PayerLayout, target: str, bad: int, filled: int) -> str:
+    sources = [(column, feeds[target]) for column, feeds in layout.record_columns.items() if target in feeds]
+    names, parser = ", ".join(column for column, _ in sources), sources[0][1]
+    return f"{bad} of {filled} filled values of {names} are not {parser}; the column is shifted, or its shape changed"
+
+
+def _parsed_columns(layout: PayerLayout, contract: Contract) -> list[str]:
+    """Contract columns that a parser with a shape feeds."""
+    shaped = {target for feeds in layout.record_columns.values() for target, parser in feeds.items() if parser != "text"}
+    return [name for name in contract.columns if name in shaped]
+
+
+def _filled(contract: Contract, name: str) -> str:
+    return f"SIZE({name}) > 0" if contract.columns[name].type.startswith("array<") else f"{name} IS NOT NULL"

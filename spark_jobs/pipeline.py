@@ -1,0 +1,253 @@
+"""`medflow run` and its kin: what is to do is read from landing folder and ledger, done by the plan, and told as an outcome.
+
+An unchanged run reads the ledger and hashes files, no more: engines and table libraries are imported when there is work.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from medflow.errors import GateRefused, LandingError, UsageError
+from medflow.lakehouse.batch_ids import batch_id
+from medflow.lakehouse.database import connect
+from medflow.lakehouse.ledger import Ledger, new_batch
+from medflow.lakehouse.ledger_entries import FileEntry
+from medflow.lakehouse.lock import WriterLock
+from medflow.settings import Settings
+from medflow.specs.knowledge_base import KnowledgeBase, load_knowledge_base
+from spark_jobs.due import Due, rebuilds_due
+from spark_jobs.landing import landing_files
+from spark_jobs.outcome import FileOutcome, RunOutcome
+
+if TYPE_CHECKING:
+    from spark_jobs.inspect import Accepted, Rejected
+    from spark_jobs.run import Batch, Run
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who asks for a run: when, how long it may wait for the lock, and who hears of progress."""
+
+    run_date: date
+    clock: Callable[[], datetime]
+    wait_seconds: float = 0
+    report: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Site:
+    """An opened lake: settings, declarations, catalog database and ledger."""
+
+    settings: Settings
+    knowledge_base: KnowledgeBase
+    database: Engine
+    ledger: Ledger
+
+    @classmethod
+    def open(cls, settings: Settings) -> Site:
+        """Raises DeclarationError or CatalogError: it cannot be used."""
+        knowledge_base = load_knowledge_base(settings.knowledge_base)
+        database = connect(settings.catalog)
+        return cls(settings, knowledge_base, database, Ledger(database))
+
+    def lock(self, order: Order) -> WriterLock:
+        return WriterLock(self.database, self.settings.home / "write.lock", order.clock)
+
+    @property
+    def layout_hashes(self) -> dict[str, str]:
+        return {payer: self.knowledge_base.layout_hash(payer) for payer in self.knowledge_base.layouts}
+
+
+def run_pipeline(site: Site, order: Order) -> RunOutcome:
+    """Load the candidate files as one batch and publish it.
+
+    Raises:
+        GateRefused: nothing was published.
+        LandingError, CatalogError, LockedError, VerificationError: nothing was published; says what to do.
+    """
+    begun = time.monotonic()
+    landing = site.settings.landing_folder
+    with site.lock(order) as lock:
+        lock.acquire("run", order.wait_seconds, lambda error: order.report(f"waiting: {error}"))
+        order.report("landing")
+        seen = landing_files(landing, site.knowledge_base.layouts)
+        site.ledger.see(seen, order.run_date)
+        names = {(file.payer, file.sha256): file.name for file in seen}
+        candidates = [replace(entry, name=names.get(entry.key, entry.name)) for entry in site.ledger.candidates(site.layout_hashes)]
+        due = rebuilds_due(site.ledger, site.knowledge_base)
+        if not candidates:
+            return RunOutcome(None, None, notices=due.notices, pipeline_seconds=_since(begun))
+        _repeat_refusal(site, candidates)
+        return _load(site, order, lock, candidates, due, begun)
+
+
+def _repeat_refusal(site: Site, candidates: list[FileEntry]) -> None:
+    """A refused batch of the same files under the same declarations has its answer."""
+    known = site.ledger.batch(batch_id(entry.key for entry in candidates))
+    if known and known.state == "refused" and known.declarations == site.knowledge_base.hash and known.message:
+        if not any(entry.retry for entry in candidates):
+            raise GateRefused(known.message)
+
+
+def _load(site: Site, order: Order, lock: WriterLock, candidates: list[FileEntry], due: Due, begun: float) -> RunOutcome:
+    from spark_jobs.inspect import inspect_files
+    from spark_jobs.run import Batch
+
+    with build_engine(site.settings) as engine:
+        order.report("inspect")
+        accepted, rejected = inspect_files(engine, site.knowledge_base, candidates, site.settings.landing_folder)
+        _record_rejections(site, rejected)
+        outcomes = tuple(_rejected_outcome(one) for one in rejected)
+        if not accepted:
+            return RunOutcome(None, None, files=outcomes, notices=due.notices, pipeline_seconds=_since(begun))
+        files = tuple(one.file for one in accepted)
+        batch = Batch(batch_id((file.payer, file.sha256) for file in files), "load", files)
+        _record_accepted(site, candidates, accepted, batch)
+        run = start_run(site, order, lock, engine, batch, due)
+        carry_out(run)
+    outcomes += tuple(_outcome(one, "published") for one in accepted)
+    return finished(run, outcomes, due, begun)
+
+
+def start_run(site: Site, order: Order, lock: WriterLock, engine: object, batch: Batch, due: Due) -> Run:
+    """The run's parts put together; the batch entered in the ledger."""
+    from medflow.lakehouse.catalog import Lake
+    from spark_jobs.engines.duckdb import DuckDBEngine
+    from spark_jobs.run import Run
+    from spark_jobs.writer import BranchWriter
+
+    assert isinstance(engine, DuckDBEngine)
+    site.ledger.start_batch(new_batch(batch.id, batch.kind, order.run_date, site.knowledge_base.hash))
+    lake = Lake(site.database, site.settings.warehouse)
+    return Run(
+        settings=site.settings,
+        knowledge_base=site.knowledge_base,
+        ledger=site.ledger,
+        lock=lock,
+        engine=engine,
+        verifier=engine,
+        lake=lake,
+        writer=BranchWriter(lake, batch.id, lock.check),
+        batch=batch,
+        run_date=order.run_date,
+        started_at=order.clock(),
+        report=order.report,
+        due_gold=due.gold if batch.kind == "load" else (),
+        fingerprints=due.fingerprints_after(site.knowledge_base, batch),
+    )
+
+
+def carry_out(run: Run) -> None:
+    """Walk the plan; a refusal is kept, with the branch that shows why."""
+    from spark_jobs.gate import gate_result, payer_statistics
+    from spark_jobs.plan import walk
+    from spark_jobs.quality_log import write_quality_log
+
+    try:
+        walk(run)
+    except GateRefused as refusal:
+        write_quality_log(run)
+        result = {"gate": gate_result(run), "rows": run.rows, "statistics": payer_statistics(run)}
+        run.ledger.end_batch(run.batch.id, "refused", result, str(refusal))
+        keys = {(file.payer, file.sha256) for file in run.batch.files}
+        refused = [replace(entry, state="refused", reason_code="gate", retry=False) for entry in run.ledger.files() if entry.key in keys]
+        run.ledger.record(refused)
+        raise
+
+
+def finished(run: Run, files: tuple[FileOutcome, ...], due: Due, begun: float) -> RunOutcome:
+    """The outcome of a run that went to its end."""
+    from spark_jobs.gate import gate_result
+
+    return RunOutcome(run.batch.id, run.release, files, run.rows, gate_result(run), due.notices_after(run.batch), _since(begun))
+
+
+@contextmanager
+def build_engine(settings: Settings) -> Iterator[object]:
+    """The build engine of the settings, in the one work folder of the lake: only for the holder of the lock."""
+    folder = settings.home / "work"
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed run left behind
+    with private_engine(settings, folder) as engine:
+        yield engine
+
+
+@contextmanager
+def private_engine(settings: Settings, folder: Path | None = None) -> Iterator[object]:
+    """An engine with a work folder of its own, which goes with it."""
+    from spark_jobs.engines.duckdb import DuckDBEngine
+
+    if settings.build_engine != "duckdb":
+        raise UsageError(f"no build engine {settings.build_engine!r}; allowed: duckdb (MEDFLOW_BUILD_ENGINE, --engine)")
+    workspace = folder or settings.home / f"look-{os.getpid()}"
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LandingError(f"cannot work in {workspace}: {error.strerror}; check the disk and the permissions of MEDFLOW_HOME") from error
+    engine = DuckDBEngine(workspace, memory=settings.memory, threads=settings.threads)
+    try:
+        yield engine
+    finally:
+        engine.close()
+        shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _record_rejections(site: Site, rejected: list[Rejected]) -> None:
+    hashes = site.layout_hashes
+    site.ledger.record(
+        [
+            replace(
+                one.entry,
+                state="rejected",
+                reason_code=one.code,
+                reason=one.reason,
+                declarations=hashes[one.entry.payer],
+                retry=False,
+            )
+            for one in rejected
+        ]
+    )
+
+
+def _record_accepted(site: Site, candidates: list[FileEntry], accepted: list[Accepted], batch: Batch) -> None:
+    entries = {entry.key: entry for entry in candidates}
+    site.ledger.record(
+        [
+            replace(
+                entries[one.file.payer, one.file.sha256],
+                state="discovered",
+                reason_code=None,
+                reason=None,
+                batch_id=batch.id,
+                records=one.file.records,
+                lines=one.file.lines,
+                billed_cents=one.file.billed_cents,
+                warnings=one.warnings,
+                declarations=site.layout_hashes[one.file.payer],
+            )
+            for one in accepted
+        ]
+    )
+
+
+def _rejected_outcome(one: Rejected) -> FileOutcome:
+    return FileOutcome(one.entry.payer, one.entry.name, one.entry.sha256, "rejected", reason_code=one.code, reason=one.reason)
+
+
+def _outcome(one: Accepted, state: str) -> FileOutcome:
+    file = one.file
+    return FileOutcome(file.payer, file.name, file.sha256, state, file.records, file.lines, warnings=one.warnings)
+
+
+def _since(begun: float) -> float:
+    return round(time.monotonic() - begun, 3)
+

@@ -1,0 +1,124 @@
+"""The quarantine queue: lines in error and their siblings, with the record's text, until they are replayed or waived.
+
+A load appends. A replay, a waiver or a rebuild rewrites whole payer partitions: the row stays, its status changes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pyarrow as pa
+
+from medflow.sql.text import literal, same
+from spark_jobs.framing import cut_records
+from spark_jobs.layouts import dialect_of
+from spark_jobs.rules import failed_sql
+from spark_jobs.run import QUARANTINE, BatchFile, Run
+
+_TEXTS = pa.schema([("file_id", pa.string()), ("record_number", pa.int64()), ("raw_line", pa.string())])
+
+
+def write_quarantine(run: Run) -> None:
+    """Bring the queue up to date with what was judged."""
+    if run.judges:
+        run.engine.define("failed", failed_sql(run.knowledge_base.contract))
+    writers = {"load": _append, "replay": _mark_replayed, "waive": _mark_waived, "rebuild": _recompute}
+    writers.get(run.batch.kind, _append)(run)
+
+
+def load_queue(run: Run) -> int:
+    """The published queue as relation `queue`; returns its rows."""
+    return run.load("queue", QUARANTINE, "main")
+
+
+def _append(run: Run) -> None:
+    run.engine.rows("texts", _record_texts(run, "failed"))
+    run.writer.append(QUARANTINE, run.write(QUARANTINE, _new_rows_sql(run, "failed")))
+    run.rows[QUARANTINE] = run.engine.fetch("SELECT COUNT(*) AS n FROM failed")[0]["n"]
+
+
+def _mark_replayed(run: Run) -> None:
+    """`wanted` holds the row ids asked for; their whole claims in the file go with them."""
+    run.engine.define(
+        "chosen",
+        "WITH claims AS (SELECT DISTINCT judged.payer_id, judged.file_id, judged.claim_id FROM judged "
+        "INNER JOIN wanted ON wanted.row_id = judged.row_id) "
+        f"SELECT judged.row_id, judged.verdict FROM judged INNER JOIN claims ON {same('claims', 'judged', 'payer_id, file_id, claim_id')} "
+        "INNER JOIN queue ON queue.row_id = judged.row_id WHERE queue.status = 'open'",
+    )
+    run.engine.define("replayed", "SELECT row_id FROM chosen WHERE verdict = 'accepted'")
+    if not run.engine.fetch("SELECT COUNT(*) AS n FROM replayed")[0]["n"]:
+        run.nothing_to_publish = True
+        return
+    still = "SELECT failed.row_id, failed.errors FROM failed INNER JOIN chosen ON chosen.row_id = failed.row_id"
+    _rewrite(run, "replayed", "replayed", still)
+
+
+def _mark_waived(run: Run) -> None:
+    nothing = "SELECT row_id, errors FROM queue WHERE FALSE"
+    _rewrite(run, "wanted", "waived", nothing)
+
+
+def _rewrite(run: Run, resolved: str, status: str, still_failing: str) -> None:
+    taken = {name: f"queue.{name}" for name in run.spec(QUARANTINE).column_names}
+    taken["status"] = f"CASE WHEN resolved.row_id IS NOT NULL THEN '{status}' ELSE queue.status END"
+    taken["resolved_by_batch"] = f"CASE WHEN resolved.row_id IS NOT NULL THEN {literal(run.batch.id)} ELSE queue.resolved_by_batch END"
+    taken["errors"] = "COALESCE(still.errors, queue.errors)"
+    columns = ", ".join(f"{sql} AS {name}" for name, sql in taken.items())
+    select = (
+        f"WITH still AS ({still_failing}), resolved AS (SELECT row_id FROM {resolved}) SELECT {columns} FROM queue "
+        "LEFT JOIN resolved ON resolved.row_id = queue.row_id LEFT JOIN still ON still.row_id = queue.row_id"
+    )
+    run.writer.replace(QUARANTINE, run.write(QUARANTINE, select), None)
+    run.rows[QUARANTINE] = run.engine.fetch(f"SELECT COUNT(*) AS n FROM {resolved}")[0]["n"]
+
+
+def _recompute(run: Run) -> None:
+    """A rebuild: what fails now is open (waived where it was waived), what no longer fails is replayed by this batch."""
+    load_queue(run)
+    fresh = "SELECT failed.* FROM failed LEFT ANTI JOIN queue ON queue.row_id = failed.row_id"
+    run.engine.define("fresh", fresh)
+    run.engine.rows("texts", _record_texts(run, "fresh"))
+    columns = run.spec(QUARANTINE).column_names
+    taken = {name: f"queue.{name}" for name in columns}
+    payers = ", ".join(literal(payer) for payer in run.knowledge_base.payers)
+    mended = f"failed.row_id IS NULL AND queue.status = 'open' AND queue.payer_id IN ({payers})"
+    taken["errors"] = "COALESCE(failed.errors, queue.errors)"
+    taken["status"] = (
+        f"CASE WHEN {mended} THEN 'replayed' WHEN failed.row_id IS NOT NULL AND queue.status = 'replayed' THEN 'open' ELSE queue.status END"
+    )
+    taken["resolved_by_batch"] = (
+        f"CASE WHEN {mended} THEN {literal(run.batch.id)} "
+        "WHEN failed.row_id IS NOT NULL AND queue.status = 'replayed' THEN NULL ELSE queue.resolved_by_batch END"
+    )
+    kept = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in taken.items())} FROM queue LEFT JOIN failed ON failed.row_id = queue.row_id"
+    run.writer.replace(QUARANTINE, run.write(QUARANTINE, f"{kept} UNION ALL {_new_rows_sql(run, 'fresh')}"), None)
+    run.rows[QUARANTINE] = run.engine.fetch("SELECT COUNT(*) AS n FROM failed")[0]["n"]
+
+
+def _new_rows_sql(run: Run, relation: str) -> str:
+    at = run.started_at.strftime("%Y-%m-%d %H:%M:%S")
+    return (
+        f"SELECT f.row_id, f.payer_id, {literal(run.batch.id)} AS batch_id, f.file_id, f.record_number, texts.raw_line, f.errors, "
+        f"'open' AS status, CAST('{at}' AS TIMESTAMP) AS quarantined_at, CAST(NULL AS STRING) AS resolved_by_batch "
+        f"FROM {relation} AS f LEFT JOIN texts ON {same('texts', 'f', 'file_id, record_number')}"
+    )
+
+
+def _record_texts(run: Run, relation: str) -> pa.Table:
+    """The text of the failed records, cut from the landing files by record number."""
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for row in run.engine.fetch(f"SELECT DISTINCT file_id, record_number FROM {relation}"):
+        numbers[row["file_id"]].add(row["record_number"])
+    files = {file.sha256: file for file in run.batch.files}
+    batches = [_texts_of(run, files[file_id], wanted) for file_id, wanted in numbers.items() if file_id in files]
+    return pa.Table.from_batches(batches, _TEXTS)
+
+
+def _texts_of(run: Run, file: BatchFile, numbers: set[int]) -> pa.RecordBatch:
+    dialect = dialect_of(run.knowledge_base.layouts[file.payer])
+    if not file.path.is_file():
+        return pa.RecordBatch.from_pylist([], _TEXTS)
+    with file.path.open("rb") as stream:
+        rows = [{"file_id": file.sha256, "record_number": n, "raw_line": text} for n, text in cut_records(stream, dialect, numbers)]
+    return pa.RecordBatch.from_pylist(rows, _TEXTS)

@@ -1,0 +1,125 @@
+"""Batches that bring no new file: a replay or waiver of quarantined lines, a rebuild of a table. Same plan, same publish."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from medflow.errors import UsageError
+from medflow.lakehouse.batch_ids import FileKey, derived_batch_id
+from medflow.lakehouse.ledger_entries import BatchKind, ReleaseEntry
+from medflow.lakehouse.releases import read_release
+from medflow.specs.knowledge_base import REFERENCE
+from medflow.sql.text import literal
+from spark_jobs.due import rebuilds_due
+from spark_jobs.engines.duckdb import DuckDBEngine
+from spark_jobs.outcome import RunOutcome
+from spark_jobs.pipeline import Order, Site, build_engine, carry_out, finished, start_run
+from spark_jobs.run import CLEAN, HISTORY, QUARANTINE, Batch, BatchFile
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which open lines of the queue: all that match every given part."""
+
+    payer: str | None = None
+    batch_id: str | None = None
+    rule: str | None = None
+    rows: tuple[str, ...] = ()
+
+    def sql(self) -> str:
+        """A condition over claims_quarantined."""
+        parts = ["status = 'open'", f"payer_id <> '{REFERENCE}'"]
+        parts += [f"{column} = {literal(value)}" for column, value in (("payer_id", self.payer), ("batch_id", self.batch_id)) if value]
+        if self.rule:
+            parts.append(f"SIZE(FILTER(errors, e -> e.rule_id = {literal(self.rule)})) > 0")
+        if self.rows:
+            parts.append("(" + " OR ".join(f"row_id LIKE {literal(row + '%')}" for row in self.rows) + ")")
+        return " AND ".join(parts)
+
+
+def replay(site: Site, order: Order, selection: Selection) -> RunOutcome:
+    """Judge the selected lines and their siblings again, under today's declarations; what passes is loaded.
+
+    Raises:
+        UsageError: no open line is selected.
+    """
+    return _resolve(site, order, selection, "replay")
+
+
+def waive(site: Site, order: Order, selection: Selection) -> RunOutcome:
+    """Close the selected lines without loading them. Raises UsageError: no open line is selected."""
+    return _resolve(site, order, selection, "waive")
+
+
+def rebuild(site: Site, order: Order, table: str) -> RunOutcome:
+    """Compute a table, and what depends on it, anew from what it is built from.
+
+    Raises:
+        UsageError: no such table, or it is not built from others.
+    """
+    begun = time.monotonic()
+    gold = tuple(site.knowledge_base.gold)
+    depends = {HISTORY: (HISTORY, CLEAN, *gold), CLEAN: (CLEAN, *gold), **{name: (name,) for name in gold}}
+    wanted = next((name for name in depends if table in (name, name.split(".")[1])), None)
+    if wanted is None:
+        raise UsageError(f"cannot rebuild {table}; allowed: {', '.join(depends)}")
+    with site.lock(order) as lock:
+        lock.acquire("rebuild", order.wait_seconds)
+        release = _current(site)
+        files = _files(site, set(site.ledger.contents(release.release)))
+        batch_id = derived_batch_id(
+            "rebuild", [(file.payer, file.sha256) for file in files], depends[wanted], (site.knowledge_base.hash, release.release)
+        )
+        with build_engine(site.settings) as engine:
+            due = rebuilds_due(site.ledger, site.knowledge_base)
+            run = start_run(site, order, lock, engine, Batch(batch_id, "rebuild", files, depends[wanted]), due)
+            carry_out(run)
+    return finished(run, (), due, begun)
+
+
+def _resolve(site: Site, order: Order, selection: Selection, kind: BatchKind) -> RunOutcome:
+    begun = time.monotonic()
+    with site.lock(order) as lock:
+        lock.acquire(kind, order.wait_seconds)
+        _current(site)
+        with build_engine(site.settings) as engine:
+            assert isinstance(engine, DuckDBEngine)
+            rows = _select(site, engine, selection)
+            batch_id = derived_batch_id(kind, [], [row["row_id"] for row in rows], (site.knowledge_base.hash, 0))
+            keys = {(row["payer_id"], row["file_id"]) for row in rows}
+            due = rebuilds_due(site.ledger, site.knowledge_base)
+            run = start_run(site, order, lock, engine, Batch(batch_id, kind, _files(site, keys)), due)
+            engine.rows("wanted", pa.table({"row_id": [row["row_id"] for row in rows]}))
+            carry_out(run)
+    return finished(run, (), due, begun)
+
+
+def _select(site: Site, engine: DuckDBEngine, selection: Selection) -> list[dict[str, str]]:
+    """Loads the published queue as `queue` and tells the selected lines of it."""
+    table = read_release(site.database).tables[QUARANTINE]
+    engine.files("queue", table.files, site.knowledge_base.tables[QUARANTINE])
+    rows = engine.fetch(f"SELECT row_id, payer_id, file_id FROM queue WHERE {selection.sql()} ORDER BY row_id")
+    if not rows:
+        raise UsageError("no open line of the queue is selected; `medflow quarantine list --status open` shows them")
+    return rows
+
+
+def _files(site: Site, keys: set[FileKey]) -> tuple[BatchFile, ...]:
+    entries = [entry for entry in site.ledger.files() if entry.key in keys]
+    landing: Path = site.settings.landing_folder
+    return tuple(
+        BatchFile(e.payer, e.sha256, e.name, landing / e.name, e.ingest_date, e.records or 0, e.lines or 0, e.billed_cents or 0)
+        for e in entries
+        if e.payer != REFERENCE
+    )
+
+
+def _current(site: Site) -> ReleaseEntry:
+    release = site.ledger.current_release()
+    if release is None:
+        raise UsageError("there is no release yet: `medflow run` makes one from the files in the landing folder")
+    return release

@@ -1,0 +1,176 @@
+"""Silver: the batch's lines judged by the rules, accepted ones to claims_history, failed ones to claims_quarantined, and the
+current versions of the affected claims to claims_clean. Months of service before and after are rewritten whole."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.csv
+
+from medflow.specs.knowledge_base import DIAGNOSIS_CODES
+from medflow.sql.text import in_list
+from spark_jobs import rules, versions
+from spark_jobs.bronze import payers_only, read_bronze
+from spark_jobs.lines import lines_sql, relation_columns
+from spark_jobs.months import month_partitions
+from spark_jobs.providers import build_providers
+from spark_jobs.quarantine import write_quarantine
+from spark_jobs.run import CLEAN, HISTORY, PayerFigures, Run
+
+_MEMBER_KEY_BYTES = 16
+_CLAIM_JOIN = "affected.payer_id = rows.payer_id AND affected.claim_id = rows.claim_id"
+
+
+def build_silver(run: Run) -> None:
+    """Judge, split, store and resolve. A waiver only changes the queue; a rebuild begins at the table that it names."""
+    if run.judges:
+        judge_lines(run)
+    if run.judges or run.batch.kind == "waive":
+        write_quarantine(run)
+    if run.nothing_to_publish:
+        return
+    if run.judges:
+        write_history(run)
+    if run.judges or run.rebuilds(CLEAN):
+        write_clean(run)
+    build_providers(run)
+
+
+def parse_lines(run: Run, payer: str) -> None:
+    """`lines_<payer>` from `raw_<payer>`."""
+    contract = run.knowledge_base.contract
+    run.engine.define(f"lines_{payer}", lines_sql(run.knowledge_base.payers[payer], contract))
+
+
+def judge_lines(run: Run) -> None:
+    """`judged` from the payers' lines, and the figures of each payer."""
+    contract = run.knowledge_base.contract
+    columns = ", ".join(relation_columns(contract))
+    payers = payers_only(run)
+    if run.batch.kind != "load":
+        read_bronze(run, payers, {file.sha256 for file in run.batch.files})
+    if run.batch.kind == "load":
+        union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer} WHERE {_of_batch(run, payer)}" for payer in payers)
+    else:
+        for payer in payers:
+            parse_lines(run, payer)
+        union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer}" for payer in payers)
+    if not payers:
+        run.engine.define("judged", _no_lines_sql(run))
+        return
+    run.engine.define("lines", union, keep=False)
+    run.engine.rows("icd10cm", diagnosis_codes(run))
+    run.engine.define("facts", rules.facts_sql(contract))
+    run.engine.define("checked", rules.checked_sql(run.knowledge_base))
+    run.engine.drop("facts", *(f"lines_{payer}" for payer in payers))
+    run.engine.define("judged", rules.judged_sql(), keep=False)
+    for row in run.engine.fetch(rules.rule_counts_sql(contract)):
+        by_rule = {name.removeprefix("r_"): int(count) for name, count in row.items() if name.startswith("r_")}
+        run.figures[row["payer_id"]] = PayerFigures(
+            lines=row["line_count"],
+            own_errors=int(row["own_errors"]),
+            siblings=int(row["siblings"]),
+            median_billed=row["median_billed"],
+            rules=by_rule,
+        )
+
+
+def write_history(run: Run) -> None:
+    """Accepted lines: appended; in a rebuild they take the place of the payers' partitions."""
+    run.engine.define("accepted", rules.accepted_sql(run.knowledge_base.contract, run.batch.id))
+    chosen = "SELECT accepted.* FROM accepted"
+    if run.batch.kind == "replay":
+        chosen += " INNER JOIN replayed ON replayed.row_id = accepted.row_id"
+    run.engine.define("new_history", chosen, keep=run.batch.kind == "replay")
+    paths = run.write(HISTORY, "SELECT * FROM new_history")
+    if run.batch.kind == "rebuild":
+        run.writer.replace(HISTORY, paths, {(payer,) for payer in payers_only(run)})
+    else:
+        run.writer.append(HISTORY, paths)
+    run.rows[HISTORY] = run.engine.fetch("SELECT COUNT(*) AS n FROM new_history")[0]["n"]
+
+
+def write_clean(run: Run) -> None:
+    """Recompute the affected claims from all their history; rewrite the months that they had or have."""
+    if run.rebuilds(CLEAN) and not run.judges:
+        run.load("new_history", HISTORY, "main")
+    run.engine.define("affected", "SELECT DISTINCT payer_id, claim_id FROM new_history")
+    _affected_history(run)
+    for name, sql in versions.version_steps().items():
+        run.engine.define(name, sql)
+    run.engine.rows("member_keys", _member_keys(run))
+    columns = run.spec(CLEAN).column_names
+    run.engine.define("current_lines", versions.current_sql(run.knowledge_base.contract, columns))
+    if run.batch.kind == "rebuild":
+        run.touched.all()
+        run.writer.replace(CLEAN, run.write(CLEAN, "SELECT * FROM current_lines"), None)
+    else:
+        _rewrite_months(run, columns)
+    run.rows[CLEAN] = run.engine.fetch("SELECT COUNT(*) AS n FROM current_lines")[0]["n"]
+    run.engine.drop("resolved", "current_lines")
+
+
+def diagnosis_codes(run: Run) -> pa.Table:
+    """The ICD-10-CM list: code, leaf."""
+    options = pyarrow.csv.ConvertOptions(column_types={"code": pa.string(), "leaf": pa.int32()})
+    return pyarrow.csv.read_csv(run.knowledge_base.root / DIAGNOSIS_CODES, convert_options=options)
+
+
+def _affected_history(run: Run) -> None:
+    columns = ", ".join(run.spec(HISTORY).column_names)
+    before = 0 if run.batch.kind == "rebuild" else run.load("history_before", HISTORY, "main")
+    if not before:
+        run.engine.define("affected_history", f"SELECT {columns} FROM new_history", keep=False)
+        return
+    kept = ", ".join(f"rows.{name}" for name in run.spec(HISTORY).column_names)
+    run.engine.define(
+        "affected_history",
+        f"SELECT {kept} FROM history_before AS rows INNER JOIN affected ON {_CLAIM_JOIN} UNION ALL SELECT {columns} FROM new_history",
+    )
+
+
+def _rewrite_months(run: Run, columns: tuple[str, ...]) -> None:
+    before = run.load("clean_before", CLEAN, "main")
+    dates = "rows.claim_service_date, rows.received_date"
+    run.engine.define("moved_from", f"SELECT {dates} FROM clean_before AS rows INNER JOIN affected ON {_CLAIM_JOIN}")
+    sides = ["current_lines", *(["moved_from"] if before else [])]
+    run.touched.service_months = _months(run, "claim_service_date", sides)
+    run.touched.received_months = _months(run, "received_date", sides)
+    source = f"SELECT {', '.join(columns)} FROM current_lines"
+    partitions = month_partitions(run.touched.service_months)
+    if before and run.load("clean_months", CLEAN, "main", partitions):
+        kept = ", ".join(f"rows.{name}" for name in columns)
+        source = f"SELECT {kept} FROM clean_months AS rows LEFT ANTI JOIN affected ON {_CLAIM_JOIN} UNION ALL {source}"
+    run.writer.replace(CLEAN, run.write(CLEAN, source), partitions)
+
+
+def _months(run: Run, column: str, relations: list[str]) -> set[date]:
+    union = " UNION ALL ".join(f"SELECT {column} FROM {relation}" for relation in relations)
+    rows = run.engine.fetch(f"SELECT DISTINCT CAST(DATE_TRUNC('MONTH', {column}) AS DATE) AS month FROM ({union}) AS dates")
+    return {row["month"] for row in rows}
+
+
+def _member_keys(run: Run) -> pa.Table:
+    """Pseudonyms of the affected members: 128 bits of HMAC-SHA-256(key, payer_id, 0x1F, member_id), in hex."""
+    key = run.settings.secret_pseudonym_key
+    members = run.engine.arrow("SELECT DISTINCT payer_id, member_id FROM affected_history")
+    pairs = zip(members["payer_id"].to_pylist(), members["member_id"].to_pylist(), strict=True)
+    keys = [hmac.digest(key, f"{payer}\x1f{member}".encode(), hashlib.sha256)[:_MEMBER_KEY_BYTES].hex() for payer, member in pairs]
+    return members.append_column("member_key", pa.array(keys, pa.string()))
+
+
+def _of_batch(run: Run, payer: str) -> str:
+    return in_list("file_id", [file.sha256 for file in run.batch.files if file.payer == payer])
+
+
+def _no_lines_sql(run: Run) -> str:
+    """An empty `judged`: the batch holds reference files only."""
+    contract = run.knowledge_base.contract
+    typed = [f"CAST(NULL AS {column.type}) AS {name}" for name, column in contract.columns.items()]
+    flags = [f"FALSE AS {flag.name}" for flag in rules.rule_flags(contract)]
+    identity = ["payer_id", "file_id", "row_id", "parse_error", "content_hash", "verdict"]
+    texts = [f"CAST(NULL AS STRING) AS {name}" for name in identity]
+    return f"SELECT {', '.join([*texts, 'CAST(NULL AS BIGINT) AS record_number', *typed, *flags])} WHERE FALSE"
