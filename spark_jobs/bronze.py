@@ -17,9 +17,11 @@ def build_bronze(run: Run) -> None:
     names = pa.table({"file_id": [f.sha256 for f in run.batch.files], "file_name": [f.name for f in run.batch.files]})
     run.engine.rows("batch_files", names)
     payers = sorted({file.payer for file in run.batch.files})
-    selects = [raw_rows_sql(run.knowledge_base.layouts[payer], run.batch.id) for payer in payers]
-    paths = [path for select in selects for path in run.write(RAW, select)]
-    run.writer.append(RAW, paths)
+
+    def written(payer: str) -> list[str]:
+        return run.write(RAW, raw_rows_sql(run.knowledge_base.layouts[payer], run.batch.id))
+
+    run.writer.append(RAW, [path for paths in run.engine.side_by_side(written, payers) for path in paths])
     run.rows[RAW] = sum(file.records for file in run.batch.files)
 
 

@@ -293,7 +293,7 @@ class _Marks:
             position = _first_marked(marks)
             if position is not None:
                 yield position, code, what
-        rest = len(self.data) - records.size - self.data.endswith(b"\r")
+        rest = len(self.data) - records.size - (self.data.endswith(b"\r") and not self.unclosed)
         sizes = np.append(records.stops - _starts(records.ends), rest)
         if len(long := np.flatnonzero(sizes > max_record_bytes)):
             start = int(np.append(_starts(records.ends), records.size)[long[0]])

@@ -72,7 +72,7 @@ class Dialect:
     hint_columns: columns still read from a damaged record where they lie before the damage.
 
     Raises:
-        DeclarationError: delimiter or quote cannot be used.
+        DeclarationError: delimiter, quote or encoding cannot be used.
     """
 
     delimiter: str
@@ -88,6 +88,10 @@ class Dialect:
         marks = [self.delimiter] if self.quote is None else [self.delimiter, self.quote]
         if any(len(mark) != 1 or not mark.isascii() or mark in "\r\n\0" for mark in marks) or len(set(marks)) != len(marks):
             raise DeclarationError([f"delimiter and quote must be two different ASCII characters, not {marks!r}"])
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise DeclarationError([f"encoding must be one that Python knows, such as utf-8, not {self.encoding!r}"]) from None
 
 
 @dataclass(frozen=True)

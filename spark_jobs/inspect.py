@@ -60,16 +60,17 @@ def inspect_files(
     Raises:
         LandingError: a file vanished, or changed while it was read.
     """
-    accepted: list[Accepted] = []
-    rejected: list[Rejected] = []
-    for payer in sorted({entry.payer for entry in entries}):
+
+    def of_payer(payer: str) -> list[Accepted | Rejected]:
         mine = [entry for entry in entries if entry.payer == payer]
         framed = _frame_all(engine, knowledge_base.layouts[payer], mine, landing)
         figures = {} if payer == REFERENCE else _figures(engine, knowledge_base, payer)
-        for entry in mine:
-            outcome = _outcome(entry, framed[entry.sha256], figures.get(entry.sha256, {}), knowledge_base, landing)
-            (accepted if isinstance(outcome, Accepted) else rejected).append(outcome)  # type: ignore[arg-type]
-    return accepted, rejected
+        return [_outcome(entry, framed[entry.sha256], figures.get(entry.sha256, {}), knowledge_base, landing) for entry in mine]
+
+    payers = sorted({entry.payer for entry in entries})
+    outcomes = [outcome for found in engine.side_by_side(of_payer, payers) for outcome in found]
+    accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
+    return accepted, [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
 
 
 def _frame_all(engine: BuildEngine, layout: PayerLayout, entries: list[FileEntry], landing: Path) -> dict[str, _Framed]:
@@ -139,14 +140,14 @@ def _outcome(
 ) -> Accepted | Rejected:
     if framed.rejected is not None:
         return framed.rejected
-    billed = int(figures.get("billed_cents", 0))
-    if framed.trailer is not None and framed.trailer.billed_cents != billed:
-        return Rejected(entry, "trailer_amount", "the trailer's billed amount is not the sum of the records; ask the payer to send the file again")
     layout, limit = knowledge_base.layouts[entry.payer], knowledge_base.gate.parser_failures.reject_file_above
     for name in () if entry.payer == REFERENCE else _parsed_columns(layout, knowledge_base.contract):
         bad, filled = int(figures.get(f"bad_{name}", 0)), int(figures.get(f"filled_{name}", 0))
         if bad > limit * filled:
             return Rejected(entry, "column_values", _unread(layout, name, bad, filled))
+    billed = int(figures.get("billed_cents", 0))
+    if framed.trailer is not None and framed.trailer.billed_cents != billed:
+        return Rejected(entry, "trailer_amount", "the trailer's billed amount is not the sum of the records; ask the payer to send the file again")
     lines = int(figures.get("line_count", framed.records))
     file = BatchFile(entry.payer, entry.sha256, entry.name, landing / entry.name, entry.ingest_date, framed.records, lines, billed)
     return Accepted(file, framed.warnings)

@@ -6,6 +6,7 @@ file_id, record_number, line_index, row_id. A damaged record is one line of inde
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medflow.specs.contract import Contract
@@ -14,6 +15,9 @@ from medflow.sql.parsers import parser_of
 
 IDENTITY = ("payer_id", "file_id", "ingest_date", "record_number", "line_index", "row_id", "parse_error")
 NO_LINE = "no service line is filled"
+# A control character keeps values apart that a comma could join.
+_SEPARATOR = "\x1f"
+_KEYS = ("claim_id", "version_key", "version_kind", "line_number")
 _QUALIFIERS = "diagnosis_qualifiers"
 _DIAGNOSES = "diagnosis_codes"
 
@@ -37,23 +41,45 @@ class Slot:
 
 
 def lines_sql(layout: PayerLayout, contract: Contract) -> str:
-    """The SELECT over `raw_<payer>`; columns: IDENTITY, the contract's, `<column>__bad` for each and the helper targets."""
+    """The SELECT over `raw_<payer>`; its columns are those of `relation_columns`."""
     slots = _slots(layout)
     parsed = ", ".join([*_carried(), "group_number", *_parsed(layout, slots)])
     assembled = ", ".join([*_carried(), "group_number", *_assembled(layout, contract, slots)])
     derived = ", ".join([*_carried(), "group_number", *_replaced(contract, layout.derive), *_flags(contract)])
     defaults = {name: column.default for name, column in contract.columns.items() if column.default and not _given(layout, name)}
-    final = ", ".join([*_identity(layout), *_replaced(contract, defaults), *_flags(contract)])
+    complete = ", ".join([*_identity(layout), *_replaced(contract, defaults), *_flags(contract)])
     return (
         f"WITH records AS ({_records(layout)}), parsed AS (SELECT {parsed} FROM records), "
-        f"assembled AS (SELECT {assembled} FROM parsed), derived AS (SELECT {derived} FROM assembled) "
-        f"SELECT {final} FROM derived"
+        f"assembled AS (SELECT {assembled} FROM parsed), derived AS (SELECT {derived} FROM assembled), "
+        f"complete AS (SELECT {complete} FROM derived) SELECT complete.*, {', '.join(_texts(contract))} FROM complete"
     )
 
 
 def relation_columns(contract: Contract) -> tuple[str, ...]:
-    """The columns that every payer's lines have, in order: what a union of payers selects."""
-    return (*IDENTITY, *contract.columns, *(f"{name}__bad" for name in contract.columns), f"{_QUALIFIERS}__bad")
+    """The columns that every payer's lines have, in order: identity, the contract's, its flags, and what set rules compare."""
+    return (*IDENTITY, *contract.columns, *_flags(contract), "diagnosis_text", "header_text", "content_hash")
+
+
+def _texts(contract: Contract) -> list[str]:
+    """Diagnoses, header and content, each as one text: what the rules over several lines compare."""
+    unreadable = " OR ".join(f"{name}__bad" for name in contract.header_columns)
+    content = _joined(contract, [name for name in contract.columns if name not in _KEYS])
+    return [
+        "ARRAY_JOIN(diagnosis_codes, ',') AS diagnosis_text",
+        f"CASE WHEN parse_error IS NULL AND NOT ({unreadable}) THEN {_joined(contract, contract.header_columns)} END AS header_text",
+        f"MD5({content}) AS content_hash",
+    ]
+
+
+def _joined(contract: Contract, names: Iterable[str]) -> str:
+    return f"CONCAT_WS('{_SEPARATOR}', {', '.join(_as_text(contract, name) for name in names)})"
+
+
+def _as_text(contract: Contract, name: str) -> str:
+    column = contract.columns[name]
+    if column.type.startswith("array<"):
+        return f"COALESCE(ARRAY_JOIN({name}, ','), '')"
+    return f"COALESCE(CAST({column.final or name} AS STRING), '')"
 
 
 def _slots(layout: PayerLayout) -> list[Slot]:

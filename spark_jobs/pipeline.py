@@ -111,7 +111,7 @@ def _load(site: Site, order: Order, lock: WriterLock, candidates: list[FileEntry
         if not accepted:
             return RunOutcome(None, None, files=outcomes, notices=due.notices, pipeline_seconds=_since(begun))
         files = tuple(one.file for one in accepted)
-        batch = Batch(batch_id((file.payer, file.sha256) for file in files), "load", files)
+        batch = Batch(batch_id((file.payer, file.sha256) for file in files), "load", files, rejected=tuple(one.entry.sha256 for one in rejected))
         _record_accepted(site, candidates, accepted, batch)
         run = start_run(site, order, lock, engine, batch, due)
         carry_out(run)

@@ -17,9 +17,6 @@ from medflow.sql.functions import unfold
 from medflow.sql.text import literal, same
 from spark_jobs.lines import IDENTITY
 
-# Cannot stand in a trimmed value that a file can carry: NUL bytes reject a file, and so it keeps values apart.
-_SEPARATOR = "\x1f"
-_KEYS = ("claim_id", "version_key", "version_kind", "line_number")
 
 
 @dataclass(frozen=True)
@@ -41,31 +38,21 @@ def rule_flags(contract: Contract) -> tuple[Flag, ...]:
     return tuple(Flag(rule, column, number) for number, (rule, column) in enumerate(pairs))
 
 
-def facts_sql(contract: Contract) -> str:
-    """Lines with what the set rules compare: diagnoses, header and content, each as one text."""
-    unreadable = " OR ".join(f"{name}__bad" for name in contract.header_columns)
-    return (
-        "SELECT lines.*, ARRAY_JOIN(diagnosis_codes, ',') AS diagnosis_text, "
-        f"CASE WHEN parse_error IS NULL AND NOT ({unreadable}) THEN {_joined(contract, contract.header_columns)} END AS header_text, "
-        f"MD5({_joined(contract, [name for name in contract.columns if name not in _KEYS])}) AS content_hash FROM lines"
-    )
-
-
 def checked_sql(knowledge_base: KnowledgeBase) -> str:
-    """`facts` with one boolean a flag and `own_error`."""
+    """`lines` with one boolean a flag and `own_error`."""
     contract = knowledge_base.contract
     flags = rule_flags(contract)
     conditions = ", ".join(f"{_condition(flag, knowledge_base)} AS {flag.name}" for flag in flags)
     errors = " OR ".join(flag.name for flag in flags if flag.rule.severity == "error")
     return (
-        f"WITH {_set_findings()}, found AS (SELECT facts.*, "
+        f"WITH {_set_findings()}, found AS (SELECT lines.*, "
         "COALESCE(diagnoses.unknown, 0) AS diagnoses_unknown, COALESCE(diagnoses.not_leaf, 0) AS diagnoses_not_leaf, "
         "headers.claim_id IS NOT NULL AS header_differs, doubles.claim_id IS NOT NULL AS version_differs, "
-        "repeats.content_hash IS NOT NULL AS content_repeats FROM facts "
-        "LEFT JOIN diagnoses ON diagnoses.diagnosis_text = facts.diagnosis_text "
-        f"LEFT JOIN headers ON {same('headers', 'facts', 'payer_id, file_id, claim_id, version_key')} "
-        f"LEFT JOIN doubles ON {same('doubles', 'facts', 'payer_id, file_id, claim_id, version_key, line_number')} "
-        f"LEFT JOIN repeats ON {same('repeats', 'facts', 'payer_id, file_id, content_hash')}), "
+        "repeats.content_hash IS NOT NULL AS content_repeats FROM lines "
+        "LEFT JOIN diagnoses ON diagnoses.diagnosis_text = lines.diagnosis_text "
+        f"LEFT JOIN headers ON {same('headers', 'lines', 'payer_id, file_id, claim_id, version_key')} "
+        f"LEFT JOIN doubles ON {same('doubles', 'lines', 'payer_id, file_id, claim_id, version_key, line_number')} "
+        f"LEFT JOIN repeats ON {same('repeats', 'lines', 'payer_id, file_id, content_hash')}), "
         f"flagged AS (SELECT {', '.join(_kept(contract))}, {conditions} FROM found) "
         f"SELECT flagged.*, {errors} AS own_error FROM flagged"
     )
@@ -122,14 +109,14 @@ def _set_findings() -> str:
     versions = "payer_id, file_id, claim_id, version_key"
     keyed = "parse_error IS NULL AND claim_id IS NOT NULL AND version_key IS NOT NULL"
     return (
-        "lists AS (SELECT DISTINCT diagnosis_text FROM facts WHERE diagnosis_text <> ''), "
+        "lists AS (SELECT DISTINCT diagnosis_text FROM lines WHERE diagnosis_text <> ''), "
         "listed AS (SELECT diagnosis_text, EXPLODE(SPLIT(diagnosis_text, ',')) AS code FROM lists), "
         "diagnoses AS (SELECT listed.diagnosis_text, COUNT_IF(icd10cm.code IS NULL) AS unknown, COUNT_IF(icd10cm.leaf = 0) AS not_leaf "
         "FROM listed LEFT JOIN icd10cm ON icd10cm.code = listed.code GROUP BY listed.diagnosis_text), "
-        f"headers AS (SELECT {versions} FROM facts WHERE {keyed} GROUP BY {versions} HAVING MIN(header_text) <> MAX(header_text)), "
-        f"doubles AS (SELECT {versions}, line_number FROM facts WHERE {keyed} AND line_number IS NOT NULL "
+        f"headers AS (SELECT {versions} FROM lines WHERE {keyed} GROUP BY {versions} HAVING MIN(header_text) <> MAX(header_text)), "
+        f"doubles AS (SELECT {versions}, line_number FROM lines WHERE {keyed} AND line_number IS NOT NULL "
         f"GROUP BY {versions}, line_number HAVING MIN(content_hash) <> MAX(content_hash)), "
-        "repeats AS (SELECT payer_id, file_id, content_hash FROM facts WHERE parse_error IS NULL "
+        "repeats AS (SELECT payer_id, file_id, content_hash FROM lines WHERE parse_error IS NULL "
         "GROUP BY payer_id, file_id, content_hash HAVING MIN(claim_id) <> MAX(claim_id))"
     )
 
@@ -159,15 +146,3 @@ def _warnings(contract: Contract) -> str:
 
 def _error(rule: str, column: str, message: str) -> str:
     return f"NAMED_STRUCT('rule_id', {literal(rule)}, 'column', {literal(column)}, 'message', {literal(message)})"
-
-
-def _joined(contract: Contract, names: list[str] | tuple[str, ...]) -> str:
-    return f"CONCAT_WS('{_SEPARATOR}', {', '.join(_as_text(contract, name) for name in names)})"
-
-
-def _as_text(contract: Contract, name: str) -> str:
-    column = contract.columns[name]
-    if column.type.startswith("array<"):
-        return f"COALESCE(ARRAY_JOIN({name}, ','), '')"
-    return f"COALESCE(CAST({column.final or name} AS STRING), '')"
-

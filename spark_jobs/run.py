@@ -38,12 +38,13 @@ class BatchFile:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is built together and published as one release."""
+    """What is built together and published as one release; `rejected` are files whose rows the engine also holds."""
 
     id: str
     kind: BatchKind
     files: tuple[BatchFile, ...] = ()
     rebuild: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def judge_lines(run: Run) -> None:
     if run.batch.kind != "load":
         read_bronze(run, payers, {file.sha256 for file in run.batch.files})
     if run.batch.kind == "load":
-        union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer} WHERE {_of_batch(run, payer)}" for payer in payers)
+        rejected = f"NOT ({in_list('file_id', run.batch.rejected)})"
+        union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer} WHERE {rejected}" for payer in payers)
     else:
         for payer in payers:
             parse_lines(run, payer)
@@ -63,9 +64,8 @@ def judge_lines(run: Run) -> None:
         return
     run.engine.define("lines", union, keep=False)
     run.engine.rows("icd10cm", diagnosis_codes(run))
-    run.engine.define("facts", rules.facts_sql(contract))
     run.engine.define("checked", rules.checked_sql(run.knowledge_base))
-    run.engine.drop("facts", *(f"lines_{payer}" for payer in payers))
+    run.engine.drop(*(f"lines_{payer}" for payer in payers))
     run.engine.define("judged", rules.judged_sql(), keep=False)
     for row in run.engine.fetch(rules.rule_counts_sql(contract)):
         by_rule = {name.removeprefix("r_"): int(count) for name, count in row.items() if name.startswith("r_")}
@@ -110,7 +110,7 @@ def write_clean(run: Run) -> None:
     else:
         _rewrite_months(run, columns)
     run.rows[CLEAN] = run.engine.fetch("SELECT COUNT(*) AS n FROM current_lines")[0]["n"]
-    run.engine.drop("resolved", "current_lines")
+    run.engine.drop("current_lines")
 
 
 def diagnosis_codes(run: Run) -> pa.Table:
@@ -160,10 +160,6 @@ def _member_keys(run: Run) -> pa.Table:
     pairs = zip(members["payer_id"].to_pylist(), members["member_id"].to_pylist(), strict=True)
     keys = [hmac.digest(key, f"{payer}\x1f{member}".encode(), hashlib.sha256)[:_MEMBER_KEY_BYTES].hex() for payer, member in pairs]
     return members.append_column("member_key", pa.array(keys, pa.string()))
-
-
-def _of_batch(run: Run, payer: str) -> str:
-    return in_list("file_id", [file.sha256 for file in run.batch.files if file.payer == payer])
 
 
 def _no_lines_sql(run: Run) -> str:

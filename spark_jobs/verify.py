@@ -133,28 +133,29 @@ class Verifier:
 
     def _current(self) -> list[Finding]:
         """The batch's claims: present once in clean, by their newest version, with that version's lines and amounts."""
-        newest = (
-            "WITH claims AS (SELECT DISTINCT payer_id, claim_id FROM v_history "
-            f"WHERE {self._of_batch()}), h AS (SELECT v_history.* FROM v_history SEMI JOIN claims USING (payer_id, claim_id)), "
-            "newest AS (SELECT payer_id, claim_id, max(version_key) AS version_key, count(DISTINCT version_key) AS versions "
-            "FROM h GROUP BY ALL), "
-            "expected AS (SELECT payer_id, claim_id, count(DISTINCT line_number) AS lines, count(DISTINCT file_id) AS files FROM h "
-            "SEMI JOIN newest USING (payer_id, claim_id, version_key) GROUP BY ALL), "
-            "c AS (SELECT v_clean.* FROM v_clean SEMI JOIN claims USING (payer_id, claim_id)), "
-            "found AS (SELECT payer_id, claim_id, count(*) AS lines, min(claim_version) AS low, max(claim_version) AS high FROM c GROUP BY ALL) "
+        self.engine.define_native("v_claims", f"SELECT DISTINCT payer_id, claim_id FROM v_history WHERE {self._of_batch()}")
+        self.engine.define_native(
+            "v_newest",
+            "SELECT payer_id, claim_id, max(version_key) AS version_key, count(DISTINCT version_key) AS versions, "
+            "count(DISTINCT file_id) AS files FROM v_history SEMI JOIN v_claims USING (payer_id, claim_id) GROUP BY ALL",
         )
         claims = self._one(
-            newest + "SELECT count(*) AS n, count(*) FILTER (f.lines IS NULL OR f.low <> n.versions OR f.high <> n.versions "
-            "OR (e.files = 1 AND f.lines <> e.lines)) AS failed FROM newest n JOIN expected e USING (payer_id, claim_id) "
+            "WITH expected AS (SELECT payer_id, claim_id, count(DISTINCT line_number) AS lines FROM v_history "
+            "SEMI JOIN v_newest USING (payer_id, claim_id, version_key) GROUP BY ALL), "
+            "found AS (SELECT payer_id, claim_id, count(*) AS lines, min(claim_version) AS low, max(claim_version) AS high FROM v_clean "
+            "SEMI JOIN v_claims USING (payer_id, claim_id) GROUP BY ALL) "
+            "SELECT count(*) AS n, count(*) FILTER (f.lines IS NULL OR f.low <> n.versions OR f.high <> n.versions "
+            "OR (n.files = 1 AND f.lines <> e.lines)) AS failed FROM v_newest n JOIN expected e USING (payer_id, claim_id) "
             "LEFT JOIN found f USING (payer_id, claim_id)"
         )
         lines = self._one(
-            newest + "SELECT count(*) AS n, count(*) FILTER (h.row_id IS NULL OR h.version_key <> n.version_key "
+            "SELECT count(*) AS n, count(*) FILTER (h.row_id IS NULL OR h.version_key <> n.version_key "
             "OR CASE WHEN c.claim_status = 'reversed' THEN c.billed_amount <> 0 OR c.paid_amount <> 0 OR h.billed_amount >= 0 "
             "ELSE c.billed_amount <> h.billed_amount OR c.paid_amount IS DISTINCT FROM h.paid_amount "
             "OR c.allowed_amount IS DISTINCT FROM h.allowed_amount END) AS failed "
-            "FROM c LEFT JOIN h USING (row_id) LEFT JOIN newest n ON n.payer_id = c.payer_id AND n.claim_id = c.claim_id"
+            "FROM v_clean c JOIN v_newest n USING (payer_id, claim_id) LEFT JOIN v_history h ON h.row_id = c.row_id"
         )
+        self.engine.drop("v_claims", "v_newest")
         return [
             Finding("silver", "current_claims", claims["n"], claims["failed"]),
             Finding("silver", "current_lines", lines["n"], lines["failed"]),
@@ -198,15 +199,15 @@ def _payer_lines(payer: str, layout: PayerLayout, of_batch: str) -> str:
     if layout.line_groups is None:
         index = "CASE WHEN parse_error IS NULL THEN 1 ELSE 0 END"
         return f"SELECT {_row_id(index)} AS row_id, {_cents_sql(amount, parser)} AS cents FROM {rows}"
-    selects = []
-    for k, names in enumerate(layout.group_names, start=1):
-        value = amount.replace("{k}", str(k))
-        selects.append(
-            f"SELECT {_row_id(str(k))} AS row_id, {_cents_sql(value, parser)} AS cents FROM {rows} AND parse_error IS NULL AND {_any(names)}"
-        )
-    every = tuple(name for names in layout.group_names for name in names)
-    selects.append(f"SELECT {_row_id('0')} AS row_id, NULL AS cents FROM {rows} AND (parse_error IS NOT NULL OR NOT {_any(every)})")
-    return " UNION ALL ".join(selects)
+    groups = ", ".join(
+        f"{{index: {k}, filled: parse_error IS NULL AND {_any(names)}, cents: {_cents_sql(amount.replace('{k}', str(k)), parser)}}}"
+        for k, names in enumerate(layout.group_names, start=1)
+    )
+    every = f"SELECT file_id, record_number, [{groups}] AS groups FROM {rows}"
+    lines = "list_filter(groups, lambda g: g.filled)"
+    none = "[{index: 0, filled: TRUE, cents: NULL::BIGINT}]"
+    each = f"SELECT file_id, record_number, unnest(CASE WHEN len({lines}) > 0 THEN {lines} ELSE {none} END) AS line FROM ({every})"
+    return f"SELECT {_row_id('line.index')} AS row_id, line.cents AS cents FROM ({each})"
 
 
 def _any(names: tuple[str, ...]) -> str:

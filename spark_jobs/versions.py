@@ -24,7 +24,7 @@ AGE_BANDS = ((18, "0-17"), (35, "18-34"), (50, "35-49"), (65, "50-64"), (75, "65
 
 
 def version_steps() -> dict[str, str]:
-    """Named SELECTs in order; each may read those before it. The last are `resolved` and `reversal_mismatches`."""
+    """Named SELECTs in order; each may read those before it. `current_sql` reads `resolved` and `claims`."""
     return {
         "versions": (
             f"SELECT {_VERSION}, MIN(file_id) AS first_file, MAX(file_id) AS last_file, "
@@ -52,6 +52,7 @@ def version_steps() -> dict[str, str]:
         ),
         "resolved": _resolved(),
         "reversal_mismatches": _reversal_mismatches(),
+        "claims": _claims(),
     }
 
 
@@ -70,24 +71,34 @@ def _deliveries() -> str:
 
 
 def _resolved() -> str:
-    """The wanted versions' lines: the winning delivery, exact duplicates reduced to the smallest row_id."""
+    """The row ids of the wanted versions' lines: the winning delivery, and of exact duplicates the smallest row_id."""
+    lines = "h.payer_id, h.claim_id, h.version_key, h.line_number, wanted.is_current, winners.key_conflict"
     return (
-        "SELECT h.*, wanted.is_current, COALESCE(winners.key_conflict, FALSE) AS key_conflict FROM affected_history AS h "
+        f"SELECT {lines}, MIN(h.row_id) AS row_id, MIN(h.service_from) AS service_from FROM affected_history AS h "
         f"INNER JOIN wanted ON {same('wanted', 'h', _VERSION)} "
         f"LEFT JOIN winners ON {same('winners', 'h', _VERSION)} "
         f"LEFT JOIN deliveries ON {same('deliveries', 'h', _VERSION + ', file_id')} "
-        "WHERE winners.delivery_hash IS NULL OR deliveries.delivery_hash = winners.delivery_hash "
-        "QUALIFY ROW_NUMBER() OVER (PARTITION BY h.payer_id, h.claim_id, h.version_key, h.line_number ORDER BY h.row_id) = 1"
+        f"WHERE winners.delivery_hash IS NULL OR deliveries.delivery_hash = winners.delivery_hash GROUP BY {lines}"
     )
 
 
 def _reversal_mismatches() -> str:
-    unequal = " OR ".join(f"SUM(COALESCE(resolved.{name}, 0)) <> 0" for name in MONEY)
+    unequal = " OR ".join(f"SUM(COALESCE(h.{name}, 0)) <> 0" for name in MONEY)
     return (
-        "SELECT DISTINCT payer_id, claim_id FROM (SELECT resolved.payer_id, resolved.claim_id FROM resolved "
-        f"INNER JOIN mirrored ON {same('mirrored', 'resolved', _CLAIM)} "
-        "GROUP BY resolved.payer_id, resolved.claim_id, resolved.line_number "
-        f"HAVING COUNT(*) <> 2 OR {unequal}) AS lines"
+        "SELECT DISTINCT payer_id, claim_id FROM (SELECT h.payer_id, h.claim_id FROM affected_history AS h "
+        "INNER JOIN resolved ON resolved.row_id = h.row_id "
+        f"INNER JOIN mirrored ON {same('mirrored', 'h', _CLAIM)} "
+        f"GROUP BY h.payer_id, h.claim_id, h.line_number HAVING COUNT(*) <> 2 OR {unequal}) AS unlike"
+    )
+
+
+def _claims() -> str:
+    """One row a claim: what its current lines share."""
+    return (
+        "SELECT heads.payer_id, heads.claim_id, heads.claim_version, dated.claim_service_date, heads.has_original = 0 AS original_unknown, "
+        "m.claim_id IS NOT NULL AS reversal_mismatch FROM heads INNER JOIN "
+        f"(SELECT {_CLAIM}, MIN(service_from) AS claim_service_date FROM resolved WHERE is_current GROUP BY {_CLAIM}) AS dated "
+        f"ON {same('dated', 'heads', _CLAIM)} LEFT JOIN reversal_mismatches AS m ON {same('m', 'heads', _CLAIM)}"
     )
 
 
@@ -95,32 +106,31 @@ def current_sql(contract: Contract, clean_columns: tuple[str, ...]) -> str:
     """The rows of claims_clean for the affected claims, in its column order."""
     taken = {name: f"r.{name}" for name in contract.columns}
     taken |= {name: f"CASE WHEN r.claim_status = 'reversed' THEN CAST(0 AS DECIMAL(12, 2)) ELSE r.{name} END" for name in MONEY}
-    age = "YEAR(dated.claim_service_date) - r.birth_year"
+    age = "YEAR(claims.claim_service_date) - r.birth_year"
     bands = " ".join(f"WHEN {age} < {below} THEN '{label}'" for below, label in AGE_BANDS)
     taken |= {
         "payer_id": "r.payer_id",
-        "claim_version": "heads.claim_version",
+        "claim_version": "claims.claim_version",
         "member_key": "member_keys.member_key",
         "age_band": f"CASE WHEN r.birth_year IS NULL THEN NULL {bands} ELSE '85+' END",
-        "claim_service_date": "dated.claim_service_date",
+        "claim_service_date": "claims.claim_service_date",
         "quality_warnings": _warnings(),
         **{name: f"r.{name}" for name in ("row_id", "file_id", "batch_id")},
     }
     columns = ", ".join(f"{taken[name]} AS {name}" for name in clean_columns)
     return (
-        f"WITH dated AS (SELECT {_CLAIM}, MIN(service_from) AS claim_service_date FROM resolved WHERE is_current GROUP BY {_CLAIM}) "
-        f"SELECT {columns} FROM resolved AS r INNER JOIN dated ON {same('dated', 'r', _CLAIM)} "
-        f"INNER JOIN heads ON {same('heads', 'r', _CLAIM)} "
-        f"LEFT JOIN reversal_mismatches AS m ON {same('m', 'r', _CLAIM)} "
-        f"LEFT JOIN member_keys ON {same('member_keys', 'r', 'payer_id, member_id')} WHERE r.is_current"
+        f"SELECT {columns} FROM affected_history AS r "
+        "INNER JOIN resolved ON resolved.row_id = r.row_id AND resolved.is_current "
+        f"INNER JOIN claims ON {same('claims', 'r', _CLAIM)} "
+        f"LEFT JOIN member_keys ON {same('member_keys', 'r', 'payer_id, member_id')}"
     )
 
 
 def _warnings() -> str:
     found = {
-        "key_conflict": "r.key_conflict",
-        "original_unknown": "heads.has_original = 0",
-        "reversal_mismatch": "m.claim_id IS NOT NULL",
+        "key_conflict": "COALESCE(resolved.key_conflict, FALSE)",
+        "original_unknown": "claims.original_unknown",
+        "reversal_mismatch": "claims.reversal_mismatch",
     }
     named = ", ".join(f"CASE WHEN {condition} THEN '{name}' END" for name, condition in found.items())
     added = f"CONCAT(r.quality_warnings, FILTER(ARRAY({named}), w -> w IS NOT NULL))"

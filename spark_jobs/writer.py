@@ -108,8 +108,7 @@ class BranchWriter:
 
     def _described(self, table: str, paths: Sequence[str]) -> list[DataFile]:
         reader = FooterReader(self._table(table))
-        files = [reader.describe(path) for path in dict.fromkeys(paths)]
-        return [file for file in files if file.record_count]
+        return [file for path in dict.fromkeys(paths) if (file := reader.describe(path))]
 
     def _commit(self, table: str, files: Replacement) -> None:
         self._fence()

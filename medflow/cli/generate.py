@@ -27,7 +27,7 @@ _AS_OF = "2026-06-30"
 )
 @click.option("--damage", metavar="KIND", help="Spoil one finished file; a wrong KIND lists all.")
 @json_option
-def generate(claims: int, seed: int, out: Path, as_of: str, as_json: bool, **more: Any) -> None:
+def generate(*, claims: int, seed: int, out: Path, as_of: str, as_json: bool, **more: Any) -> None:
     """Write N sample claims of three payers below DIR, with DIR/truth.json: what a right pipeline makes of them."""
     from medflow.generate import SampleRequest
     from medflow.generate import generate as write_sample

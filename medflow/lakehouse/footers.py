@@ -45,8 +45,8 @@ class FooterReader:
             if field.source_id in self._hidden:
                 self._plan[field.source_id] = _in_full(self._plan[field.source_id])
 
-    def describe(self, path: str) -> DataFile:
-        """The file at `path`, below the table's data location.
+    def describe(self, path: str) -> DataFile | None:
+        """The file at `path`, below the table's data location; None if it holds no row.
 
         Raises:
             CatalogError: it is missing, lies elsewhere, spans two partitions, or its columns are not the table's.
@@ -55,6 +55,8 @@ class FooterReader:
         footer, size = self._read(address)
         if self._checked is None or not footer.schema.equals(self._checked):
             self._check_columns(path, footer)
+        if not footer.num_rows:
+            return None
         statistics = data_file_statistics_from_parquet_metadata(footer, self._plan, self._paths)
         file = DataFile.from_args(
             content=DataFileContent.DATA,

@@ -117,6 +117,7 @@ LOCK = Table(
     Column("since", UtcTimestamp),
     Column("heartbeat", UtcTimestamp),
     Column("who", String(255)),
+    Column("file", Text),
 )
 
 

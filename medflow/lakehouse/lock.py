@@ -36,7 +36,7 @@ class WriterLock:
     def __init__(self, engine: Engine, lock_file: Path, clock: Callable[[], datetime]) -> None:
         create_ledger(engine)
         self.token = 0
-        self._engine, self._path, self._clock = engine, lock_file, clock
+        self._engine, self._path, self._clock = engine, lock_file.absolute(), clock
         self._file: IO[bytes] | None = None
         self._over = threading.Event()
 
@@ -104,11 +104,23 @@ class WriterLock:
         row, now = connection.execute(select(LOCK).where(LOCK.c.name == LAKE).with_for_update()).one(), self._clock()
         if file and not _is_at(file, self._path):
             raise _locked_by(row, now)  # replaced by a takeover while we waited for the database
-        if not (file and _holder_is_gone(row)) and not _is_silent(row, now):
+        if not (file and self._holder_is_gone(row)) and not _is_silent(row, now):
             raise _locked_by(row, now)
-        values = {"holder": holder, "token": row.token + 1, "since": now, "heartbeat": now, "who": _who()}
+        values = {
+            "holder": holder,
+            "token": row.token + 1,
+            "since": now,
+            "heartbeat": now,
+            "who": _who(),
+            "file": str(self._path),
+        }
         connection.execute(update(LOCK).where(LOCK.c.name == LAKE).values(values))
         return row.token + 1, file or _replaced(self._path)
+
+    def _holder_is_gone(self, row: Row[Any]) -> bool:
+        # given that our file is free; of a holder on another machine or with another file that says nothing
+        same_file = row.who is not None and (row.who.rpartition(":")[0], row.file) == (socket.gethostname(), str(self._path))
+        return row.holder is None or same_file
 
     def _start_beating(self) -> None:
         self._over = threading.Event()
@@ -135,11 +147,6 @@ def lock_holder(engine: Engine) -> Mapping[str, Any] | None:
 
 def _who() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _holder_is_gone(row: Row[Any]) -> bool:
-    # given that the file is free: no process of this machine holds the row; of another machine that says nothing
-    return row.holder is None or row.who.rpartition(":")[0] == socket.gethostname()
 
 
 def _is_silent(row: Row[Any], now: datetime) -> bool:

@@ -18,7 +18,7 @@ from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update import AssertCreate, TableUpdate, update_table_metadata
 from pyiceberg.table.update.snapshot import _FastAppendFiles, _ManifestMergeManager, _OverwriteFiles
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from medflow.errors import CatalogError
 from medflow.lakehouse.catalog import POINTERS, Lake
@@ -51,6 +51,8 @@ class _WorkedOutOnce:
     @property
     def table_metadata(self) -> TableMetadata:
         """The metadata with the changes so far. Not to be changed."""
+        if not self._updates:
+            return self._table.metadata
         if self._seen is None or self._seen[0] is not self._updates:
             self._seen = (self._updates, update_table_metadata(self._table.metadata, self._updates))
         return self._seen[1]
@@ -152,8 +154,10 @@ def land(lake: Lake, staged: Sequence[Staged], record: Record = lambda _: None) 
             record(connection)
             for one in staged:
                 _swap(lake, connection, one)
-    except Exception:
+    except Exception as error:
         if not _landed(lake, staged):
+            if isinstance(error, SQLAlchemyError):
+                raise CatalogError("the catalog broke off a commit; nothing was written. Run again") from error
             raise
     for one in staged:
         lake.keep(one.table)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
 from medflow.specs.table import TableSpec
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class BuildEngine(Protocol):
@@ -36,6 +39,9 @@ class BuildEngine(Protocol):
     def write(self, sql: str, spec: TableSpec, location: str, field_ids: str) -> list[str]:
         """Write a result as Parquet files below `location`, one set a partition; returns the new paths."""
 
+    def side_by_side(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Independent work on several items, as many at a time as pays; results in the items' order."""
+
     def close(self) -> None:
         """Free everything."""
 
@@ -44,6 +50,3 @@ def typed_select(relation: str, spec: TableSpec) -> str:
     """The columns of a table in its declared order and types."""
     return f"SELECT {', '.join(f'CAST({c.name} AS {c.type}) AS {c.name}' for c in spec.columns)} FROM {relation}"
 
-
-def tuples(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in rows]

@@ -1,10 +1,12 @@
-"""DuckDB in process: the embedded build engine. Relations live in a database file of the run, so that large ones spill to
-disk; the file goes when the run ends."""
+"""DuckDB in process: the embedded build engine. Relations live in memory up to the limit and spill to the run's work folder;
+all of it goes when the run ends."""
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import pyarrow as pa
 from medflow.errors import CatalogError
 from medflow.specs.table import TableSpec
 from medflow.sql.compile import compile_sql
+from spark_jobs.engines.base import Item, Result
 
+_AT_A_TIME = 2
 _PARTITION_SQL = {
     "identity": "{column}",
     "day": "CAST({column} AS DATE)",
@@ -30,24 +34,21 @@ class DuckDBEngine:
 
     def __init__(self, workspace: Path, *, memory: str, threads: int) -> None:
         workspace.mkdir(parents=True, exist_ok=True)
-        self._path = workspace / f"build-{uuid.uuid4().hex[:12]}.duckdb"
-        self._connection = duckdb.connect(str(self._path))
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute(f"SET memory_limit = '{memory}'")
-        self._connection.execute(f"SET temp_directory = '{workspace / 'spill'}'")
-        self._connection.execute("SET preserve_insertion_order = false")
-        if threads:
-            self._connection.execute(f"SET threads = {threads}")
+        settings = {"memory_limit": memory, "temp_directory": str(workspace / "spill"), "preserve_insertion_order": False}
+        self._database = duckdb.connect(":memory:", config=settings | ({"threads": threads} if threads else {}))
+        self._cursors = threading.local()
 
     def records(self, relation: str, batches: pa.RecordBatchReader) -> None:
-        self._connection.register("incoming", batches)
-        self._run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM incoming")
-        self._connection.unregister("incoming")
+        self._take(relation, batches)
 
     def rows(self, relation: str, table: pa.Table) -> None:
-        self._connection.register("incoming", table)
-        self._run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM incoming")
-        self._connection.unregister("incoming")
+        self._take(relation, table)
+
+    def _take(self, relation: str, rows: pa.RecordBatchReader | pa.Table) -> None:
+        name = f"incoming_{relation}"
+        self._cursor.register(name, rows)
+        self._run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM {name}")
+        self._cursor.unregister(name)
 
     def files(self, relation: str, paths: Sequence[str], spec: TableSpec) -> None:
         if not paths:
@@ -85,7 +86,7 @@ class DuckDBEngine:
 
     def arrow(self, sql: str) -> pa.Table:
         """The rows of a result as an Arrow table."""
-        return self._connection.sql(compile_sql(sql, "duckdb")).to_arrow_table()
+        return self._cursor.sql(compile_sql(sql, "duckdb")).to_arrow_table()
 
     def write(self, sql: str, spec: TableSpec, location: str, field_ids: str) -> list[str]:
         columns = ", ".join(f"CAST({c.name} AS {_duckdb_type(c.type)}) AS {c.name}" for c in spec.columns)
@@ -103,14 +104,26 @@ class DuckDBEngine:
         (count, paths) = result.fetchall()[0]
         return list(paths) if count else []
 
+    def side_by_side(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        # DuckDB gives one thread to a table of up to 122,880 rows: a day's files leave cores idle one after the other.
+        with ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
+            return list(pool.map(work, items))
+
     def close(self) -> None:
-        self._connection.close()
-        self._path.unlink(missing_ok=True)
-        self._path.with_suffix(".duckdb.wal").unlink(missing_ok=True)
+        self._database.close()
+
+    @property
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's connection to the run's database."""
+        if not hasattr(self._cursors, "connection"):
+            self._cursors.connection = self._database.cursor()
+            self._cursors.connection.execute("SET TimeZone = 'UTC'")
+        connection: duckdb.DuckDBPyConnection = self._cursors.connection
+        return connection
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
         try:
-            return self._connection.execute(sql)
+            return self._cursor.execute(sql)
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise CatalogError(_told(error)) from error
 

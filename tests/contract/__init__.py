@@ -1,0 +1,1 @@
+"""What MedFlow relies on in other packages without a promise of theirs."""

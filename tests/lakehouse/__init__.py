@@ -1,0 +1,1 @@
+"""Lake access: ledger, lock, tables, releases."""
