@@ -173,6 +173,7 @@ class _Loader:
             header = source and source.build(GoldHeader, source.data)
             if source is None or header is None:
                 continue
+            source.lines["query",] = parts[0].count("\n") + 4  # below the header and its two comment marks
             for name in header.reads_codes:
                 if name not in codes:
                     source.problem(("reads_codes",), f"no code list {name}; there are: {', '.join(sorted(codes))}")

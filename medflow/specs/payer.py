@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from medflow.specs.table import Declared
 from medflow.sql.parsers import CodeMaps, parser_of
@@ -45,13 +45,6 @@ class PayerLayout(Declared):
     codes: dict[str, dict[str, str]] = {}
     derive: dict[str, str] = {}
 
-    @model_validator(mode="after")
-    def _columns_are_known(self) -> PayerLayout:
-        unknown = [name for name in self.optional if name not in self.header_names]
-        if unknown:
-            raise ValueError(f"optional names columns that are not declared: {', '.join(unknown)}")
-        return self
-
     @property
     def code_maps(self) -> CodeMaps:
         return self.codes
@@ -89,6 +82,7 @@ class PayerLayout(Declared):
                     found.append((("line_groups", "columns", name), f"{name}: the name of a group's column holds {{k}}"))
         given = self.fed | set(self.derive) | ({"line_number"} if self.line_groups else set())
         found += [(("columns",), f"no column feeds {name}; it is required") for name in sorted(required - given)]
+        found += [(("optional",), f"optional names {name}, which is no declared column") for name in self.optional if name not in self.header_names]
         found += [(("derive", name), f"{name} is not a silver column") for name in self.derive if name not in targets]
         return found
 

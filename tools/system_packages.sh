@@ -1,0 +1,18 @@
+#!/bin/sh
+# Install the Debian packages that the tests need, where this is root on Debian; elsewhere say what is missing.
+set -eu
+
+missing=""
+command -v git >/dev/null 2>&1 || missing="$missing git"
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing Debian packages:$missing"
+    apt-get update -qq
+    # shellcheck disable=SC2086  # a list of names
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing
+else
+    echo "the tests need:$missing. Install them with your system's package manager, then run make again"
+    exit 1
+fi
