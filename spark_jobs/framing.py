@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,7 @@ CHUNK_BYTES = 16 << 20
 MAX_RECORD_BYTES = 1 << 20
 
 _FIRST_READ = 64 << 10
+_BATCH_RECORDS = 1 << 17  # a chunk of line feeds alone has many more records, all damaged and costly in memory
 _CACHED = 256 << 10  # bytes compared at a time: temporary arrays that stay in the processor's cache halve the time
 _ALL_ONES = np.uint64(2**64 - 1)
 
@@ -88,33 +89,35 @@ class FramedFile:
             return batch
         damaged = np.flatnonzero(~sound)
         self.damaged += len(damaged)
-        rows = [self._damaged_row(records, position) for position in damaged.tolist()]
         order = np.argsort(np.concatenate([np.flatnonzero(sound), damaged]))
-        return pa.concat_batches([batch, pa.RecordBatch.from_pylist(rows, schema=self.schema)]).take(pa.array(order))
+        return pa.concat_batches([batch, self._damaged_batch(records, damaged)]).take(pa.array(order))
 
     def _sound_batch(self, records: _Records, sound: npt.NDArray[np.bool_]) -> pa.RecordBatch:
         numbers = records.first + np.flatnonzero(sound)
-        count, index = len(numbers), self._header.index
-        fields = _parse(records.body(sound), count, self._header.width, self._dialect)
-        columns = [
-            pa.array(numbers, pa.int64()),
-            *(fields[index[name]] if name in index else pa.nulls(count, pa.string()) for name in self._dialect.columns),
-            _extra({name: fields[position] for name, position in self._header.added.items()}, count),
-            pa.nulls(count, pa.string()),
-            pa.nulls(count, pa.string()),
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        fields = _parse(records.body(sound), len(numbers), self._header.width, self._dialect)
+        columns = {name: fields[place] for name, place in self._header.index.items()}
+        if self._header.added and len(numbers):
+            columns["_extra"] = _maps({name: fields[place] for name, place in self._header.added.items()})
+        return self._filled(numbers, columns)
 
-    def _damaged_row(self, records: _Records, position: int) -> dict[str, Any]:
-        text = records.text(position)
-        fields = split_record(text, self._dialect.delimiter, self._dialect.quote)
-        known = ((name, self._header.index.get(name)) for name in self._dialect.hint_columns)
-        hints = {name: fields[place] for name, place in known if place is not None and place < len(fields) - 1}
-        error = f"{records.widths[position]} fields where the header has {self._header.width}"
-        return {"_record_number": records.first + position, **hints, "_raw_line": text, "_parse_error": error}
+    def _damaged_batch(self, records: _Records, damaged: Positions) -> pa.RecordBatch:
+        texts = [records.text(position) for position in damaged.tolist()]
+        fields = [split_record(text, self._dialect.delimiter, self._dialect.quote) for text in texts]
+        errors = [f"{len(found)} fields where the header has {self._header.width}" for found in fields]
+        columns = {"_raw_line": pa.array(texts, pa.string()), "_parse_error": pa.array(errors, pa.string())}
+        for name in self._dialect.hint_columns:
+            place = self._header.index.get(name, self._header.width)
+            hints = [found[place] if place < min(len(found) - 1, self._header.width) else None for found in fields]
+            columns[name] = pa.array(hints, pa.string())
+        return self._filled(records.first + damaged, columns)
+
+    def _filled(self, numbers: Positions, columns: dict[str, pa.Array]) -> pa.RecordBatch:
+        given = {"_record_number": pa.array(numbers, pa.int64()), **columns}
+        arrays = [given[f.name] if f.name in given else pa.nulls(len(numbers), f.type) for f in self.schema]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def _without_trailer(self, records: _Records, is_last: bool) -> _Records:
-        data = records.head(len(records) - 1) if is_last else records
+        data = records.part(0, len(records) - 1) if is_last else records
         mark, delimiter, quote = self._dialect.trailer or "", self._dialect.delimiter, self._dialect.quote or ""
         early = np.concatenate([data.starting_with(f"{q}{mark}{q}{delimiter}".encode()) for q in ("", quote)])
         if len(early) and not self._early_trailer:
@@ -130,9 +133,9 @@ def frame(
 ) -> FramedFile:
     """Read the header of a delimited file and make ready to read its records.
 
-    The last record, and no other, is the trailer if one is declared. Memory stays within a few times chunk_bytes +
-    max_record_bytes (bytes of UTF-8 without line end) whatever the stream holds. The same bytes are rejected for the
-    same reason, the first one in the file, whatever chunk_bytes is.
+    The last record, and no other, is the trailer if one is declared. The same bytes are rejected for the same reason,
+    the first one in the file, whatever chunk_bytes is. Memory depends on chunk_bytes and max_record_bytes (UTF-8
+    without line end) alone: some 12 times a chunk of claims, some 70 times a chunk of nothing but line ends.
 
     Raises:
         FileRejected: the start of the file already refuses it.
@@ -199,14 +202,12 @@ def _parse(body: pa.Buffer, count: int, width: int, dialect: Dialect) -> list[pa
     return [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
 
 
-def _extra(columns: dict[str, pa.Array], count: int) -> pa.Array:
-    if not columns or not count:
-        return pa.nulls(count, pa.map_(pa.string(), pa.string()))
-    width = len(columns)
+def _maps(columns: dict[str, pa.Array]) -> pa.Array:
+    values = pa.concat_arrays(list(columns.values()))
+    width, count = len(columns), len(values) // len(columns)
     keys = pa.array(list(columns)).take(pa.array(np.tile(np.arange(width), count)))
     by_record = np.arange(width * count).reshape(width, count).T.ravel()
-    items = pa.concat_arrays(list(columns.values())).take(pa.array(by_record))
-    return pa.MapArray.from_arrays(pa.array(np.arange(count + 1) * width, pa.int32()), keys, items)
+    return pa.MapArray.from_arrays(pa.array(np.arange(count + 1) * width, pa.int32()), keys, values.take(pa.array(by_record)))
 
 
 def _marking_last(pieces: Iterator[_Records]) -> Iterator[tuple[_Records, bool]]:
@@ -218,40 +219,37 @@ def _marking_last(pieces: Iterator[_Records]) -> Iterator[tuple[_Records, bool]]
 
 @dataclass(frozen=True)
 class _Records:
-    """Whole records at the start of `data`: `ends` lie behind their line feeds, `stops` before their line ends."""
+    """Records that follow each other in `data`, from number `first`: `stops` lie before their line ends, `ends` behind."""
 
     data: bytes
     first: int
-    ends: Positions
+    starts: Positions
     stops: Positions
+    ends: Positions
     widths: Positions
 
     def __len__(self) -> int:
         return len(self.ends)
 
-    @property
-    def size(self) -> int:
-        return int(self.ends[-1]) if len(self) else 0
-
-    def head(self, count: int) -> _Records:
-        return replace(self, ends=self.ends[:count], stops=self.stops[:count], widths=self.widths[:count])
+    def part(self, low: int, high: int) -> _Records:
+        kept = (marks[low:high] for marks in (self.starts, self.stops, self.ends, self.widths))
+        return _Records(self.data, self.first + low, *kept)
 
     def text(self, position: int) -> str:
-        start = self.ends[position - 1] if position else 0
-        return self.data[start : self.stops[position]].decode()
+        return self.data[self.starts[position] : self.stops[position]].decode()
 
     def starting_with(self, mark: bytes) -> Positions:
-        octets, starts = np.frombuffer(self.data, np.uint8), _starts(self.ends)
-        found = np.flatnonzero(self.stops - starts >= len(mark))
+        octets = np.frombuffer(self.data, np.uint8)
+        found = np.flatnonzero(self.stops - self.starts >= len(mark))
         for offset, octet in enumerate(mark):
-            found = found[octets[starts[found] + offset] == octet]
+            found = found[octets[self.starts[found] + offset] == octet]
         return found
 
     def body(self, kept: npt.NDArray[np.bool_]) -> pa.Buffer:
         """The bytes of the kept records; copied only if some are left out."""
-        if kept.all():
-            return pa.py_buffer(self.data).slice(0, self.size)
-        borders = np.append(_starts(self.ends), self.size)[np.flatnonzero(np.diff(kept, prepend=False, append=False))].tolist()
+        borders = np.append(self.starts, self.ends[-1])[np.flatnonzero(np.diff(kept, prepend=False, append=False))].tolist()
+        if len(borders) == 2:
+            return pa.py_buffer(self.data).slice(borders[0], borders[1] - borders[0])
         view = memoryview(self.data)
         return pa.py_buffer(b"".join(view[start:end] for start, end in zip(borders[::2], borders[1::2], strict=True)))
 
@@ -277,10 +275,10 @@ class _Marks:
         self.unclosed = bool(np.bitwise_count(quotes).sum() % 2)
 
     def records(self, first: int) -> _Records:
-        starts, stops = _starts(self.ends), self.ends - 1
+        starts, stops = np.concatenate([np.zeros(1, np.int64), self.ends])[:-1], self.ends - 1
         stops -= (stops > starts) & (self.octets[stops - 1] == ord("\r"))
         widths = np.diff(_count_before(self.delimiters, self.ends), prepend=0) + 1
-        return _Records(self.data, first, self.ends, stops, np.where(stops > starts, widths, 0))
+        return _Records(self.data, first, starts, stops, self.ends, np.where(stops > starts, widths, 0))
 
     def offences(self, records: _Records, max_record_bytes: int) -> Iterator[tuple[int, RejectCode, str]]:
         """The first of each kind, by position; for a long record that of the last byte allowed, the same in any chunk."""
@@ -293,10 +291,11 @@ class _Marks:
             position = _first_marked(marks)
             if position is not None:
                 yield position, code, what
-        rest = len(self.data) - records.size - (self.data.endswith(b"\r") and not self.unclosed)
-        sizes = np.append(records.stops - _starts(records.ends), rest)
+        tail = int(self.ends[-1]) if len(self.ends) else 0
+        rest = len(self.data) - tail - (self.data.endswith(b"\r") and not self.unclosed)
+        sizes = np.append(records.stops - records.starts, rest)
         if len(long := np.flatnonzero(sizes > max_record_bytes)):
-            start = int(np.append(_starts(records.ends), records.size)[long[0]])
+            start = int(np.append(records.starts, tail)[long[0]])
             hint = "; a quote that is never closed would explain it" if self.unclosed else ""
             yield start + max_record_bytes - 1, "record_too_long", f"longer than {max_record_bytes} bytes{hint}"
 
@@ -311,13 +310,14 @@ def _cut(text: CleanText, dialect: Dialect, chunk_bytes: int, max_record_bytes: 
         records = marks.records(first)
         offences = list(marks.offences(records, max_record_bytes))
         if first == 1 and len(records):
-            records = records.head(1)
-            offences = [offence for offence in offences if offence[0] < records.size]
+            records = records.part(0, 1)
+            offences = [offence for offence in offences if offence[0] < records.ends[0]]
         if offences:
             raise _rejection(min(offences), marks, first, dialect)
-        if len(records):
-            yield records
-        first, rest, unclosed = first + len(records), data[records.size :], marks.unclosed
+        for low in range(0, len(records), _BATCH_RECORDS):
+            yield records.part(low, low + _BATCH_RECORDS)
+        first, unclosed = first + len(records), marks.unclosed
+        rest = data[int(records.ends[-1]) :] if len(records) else data
     _reject_rest(text.fault, rest, first, unclosed)
 
 
@@ -338,10 +338,6 @@ def _reject_rest(fault: tuple[RejectCode, str] | None, rest: bytes, number: int,
         raise FileRejected("truncated", f"record {number} is the last and has no line end; ask the payer for the full file")
     if number == 1:
         raise FileRejected("empty_file", "the file has 0 bytes of text; a file has at least a header")
-
-
-def _starts(ends: Positions) -> Positions:
-    return np.concatenate([np.zeros(1, np.int64), ends])[:-1]
 
 
 def _bits(octets: npt.NDArray[np.uint8], mark: str) -> Words:

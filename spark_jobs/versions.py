@@ -59,10 +59,9 @@ def version_steps() -> dict[str, str]:
 def _deliveries() -> str:
     """Versions that several files brought: what each file says, and which goes first."""
     content = "MD5(ARRAY_JOIN(ARRAY_SORT(COLLECT_SET(CONCAT(CAST(h.line_number AS STRING), ':', h.content_hash))), ','))"
-    precedence = (
-        "CONCAT(COALESCE(CAST(MAX(h.adjudicated_date) AS STRING), ''), '|', "
-        "COALESCE(CAST(MAX(h.received_date) AS STRING), ''), '|', h.file_id)"
-    )
+    # As text that sorts: an absent date is written lower than any date.
+    dates = [f"COALESCE(CAST(MAX(h.{name}) AS STRING), '0000-00-00')" for name in ("adjudicated_date", "received_date")]
+    precedence = f"CONCAT({dates[0]}, '|', {dates[1]}, '|', h.file_id)"
     return (
         f"SELECT h.payer_id, h.claim_id, h.version_key, h.file_id, {content} AS delivery_hash, {precedence} AS precedence "
         f"FROM affected_history AS h INNER JOIN versions ON {same('versions', 'h', _VERSION)} "

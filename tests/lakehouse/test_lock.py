@@ -179,6 +179,21 @@ def test_two_takeovers_of_one_silent_holder_give_one_writer(engine, new_lock, pr
         new_lock().acquire("batch-c")
 
 
+def test_a_lock_file_replaced_in_the_meantime_is_worth_nothing(new_lock, monkeypatch):
+    """Whoever locks the old file just when a takeover puts a new one in its place has not got the lake."""
+    real = lock_module._locked
+
+    def locked_too_late(path):
+        file = real(path)
+        path.with_name("fresh").touch()
+        path.with_name("fresh").replace(path)
+        return file
+
+    monkeypatch.setattr(lock_module, "_locked", locked_too_late)
+    with pytest.raises(LockedError, match="starting"):
+        new_lock().acquire("batch-a")
+
+
 def test_a_holder_on_another_machine_is_waited_for(engine, new_lock):
     """Its lock file says nothing here: only a silent heartbeat does."""
     with new_lock().acquire("batch-a"):

@@ -289,6 +289,21 @@ def test_a_branch_that_was_never_opened_is_an_error(small):
         BranchWriter(small.lake, "other", small.lock.check).files(PLAIN.name, "branch")
 
 
+def test_manifests_stay_few(small):
+    """Forty commits do not leave forty manifests to read: dead ones go, small ones are merged, and no row is touched."""
+    writer = small.begin("b1", 1, specs=[BY_PAYER])
+    for number in range(20):
+        writer.append(BY_PAYER.name, [small.write(writer, BY_PAYER.name, [row(number)])])
+        writer.replace(BY_PAYER.name, [small.write(writer, BY_PAYER.name, [row(100 + number, payer="aetna")])], {("aetna",)})
+    snapshot = small.lake.table(BY_PAYER.name).metadata.snapshot_by_id(writer.head(BY_PAYER.name, "branch"))
+    manifests = snapshot.manifests(small.lake.io)
+    assert len(manifests) < 10
+    dead = [one for one in manifests if not one.has_added_files() and not one.has_existing_files()]
+    assert all(one.added_snapshot_id == snapshot.snapshot_id for one in dead)
+    expected = [*range(20), 119]
+    assert branch_rows(writer, BY_PAYER.name) == expected == small.by_iceberg(BY_PAYER.name, snapshot.snapshot_id)
+
+
 PARTITIONS = st.sampled_from(["aetna", "bluecross", None])
 STEPS = st.lists(
     st.tuples(st.just("append"), st.lists(PARTITIONS, max_size=3))
