@@ -34,7 +34,7 @@ from spark_jobs.framing_header import (
 
 __all__ = ["Dialect", "FileRejected", "FileWarning", "FramedFile", "Trailer", "batch_schema", "cut_records", "frame"]
 
-CHUNK_BYTES = 16 << 20
+CHUNK_BYTES = 4 << 20
 MAX_RECORD_BYTES = 1 << 20
 
 _FIRST_READ = 64 << 10

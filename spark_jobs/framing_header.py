@@ -41,7 +41,7 @@ _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ASCII_BASED = frozenset({"utf-8", "ascii", "cp1252", "iso8859-1"})
 
 
-class FileRejected(MedflowError):  # noqa: N818 - says what happened, as GateRefused does
+class FileRejected(MedflowError):
     """A file that is refused whole; `code` is one of RejectCode, `detail` the message, free of cell values."""
 
     def __init__(self, code: RejectCode, detail: str) -> None:

@@ -64,7 +64,8 @@ def _rule_rows(run: Run) -> list[QualityRow]:
         for rule, failed in figures.rules.items():
             rows.append(QualityRow(payer, "silver", rule, severities[rule], figures.lines, failed, None, "warn" if failed else "pass"))
         sibling = contract.sibling_rule.id
-        rows.append(QualityRow(payer, "silver", sibling, "error", figures.lines, figures.siblings, None, "warn" if figures.siblings else "pass"))
+        aside = figures.siblings
+        rows.append(QualityRow(payer, "silver", sibling, "error", figures.lines, aside, None, "warn" if aside else "pass"))
     return rows
 
 

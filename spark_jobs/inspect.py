@@ -147,7 +147,8 @@ def _outcome(
             return Rejected(entry, "column_values", _unread(layout, name, bad, filled))
     billed = int(figures.get("billed_cents", 0))
     if framed.trailer is not None and framed.trailer.billed_cents != billed:
-        return Rejected(entry, "trailer_amount", "the trailer's billed amount is not the sum of the records; ask the payer to send the file again")
+        told = "the trailer's billed amount is not the sum of the records; ask the payer to send the file again"
+        return Rejected(entry, "trailer_amount", told)
     lines = int(figures.get("line_count", framed.records))
     file = BatchFile(entry.payer, entry.sha256, entry.name, landing / entry.name, entry.ingest_date, framed.records, lines, billed)
     return Accepted(file, framed.warnings)

@@ -30,6 +30,7 @@ from spark_jobs.landing import landing_files
 from spark_jobs.outcome import FileOutcome, RunOutcome
 
 if TYPE_CHECKING:
+    from spark_jobs.engines.duckdb import DuckDBEngine
     from spark_jobs.inspect import Accepted, Rejected
     from spark_jobs.run import Batch, Run
 
@@ -94,9 +95,9 @@ def run_pipeline(site: Site, order: Order) -> RunOutcome:
 def _repeat_refusal(site: Site, candidates: list[FileEntry]) -> None:
     """A refused batch of the same files under the same declarations has its answer."""
     known = site.ledger.batch(batch_id(entry.key for entry in candidates))
-    if known and known.state == "refused" and known.declarations == site.knowledge_base.hash and known.message:
-        if not any(entry.retry for entry in candidates):
-            raise GateRefused(known.message)
+    asked_again = any(entry.retry for entry in candidates)
+    if known and known.state == "refused" and known.declarations == site.knowledge_base.hash and not asked_again:
+        raise GateRefused(known.message or f"the quality gate refused batch {known.batch_id}")
 
 
 def _load(site: Site, order: Order, lock: WriterLock, candidates: list[FileEntry], due: Due, begun: float) -> RunOutcome:
@@ -111,7 +112,8 @@ def _load(site: Site, order: Order, lock: WriterLock, candidates: list[FileEntry
         if not accepted:
             return RunOutcome(None, None, files=outcomes, notices=due.notices, pipeline_seconds=_since(begun))
         files = tuple(one.file for one in accepted)
-        batch = Batch(batch_id((file.payer, file.sha256) for file in files), "load", files, rejected=tuple(one.entry.sha256 for one in rejected))
+        identity = batch_id((file.payer, file.sha256) for file in files)
+        batch = Batch(identity, "load", files, rejected=tuple(one.entry.sha256 for one in rejected))
         _record_accepted(site, candidates, accepted, batch)
         run = start_run(site, order, lock, engine, batch, due)
         carry_out(run)
@@ -119,14 +121,12 @@ def _load(site: Site, order: Order, lock: WriterLock, candidates: list[FileEntry
     return finished(run, outcomes, due, begun)
 
 
-def start_run(site: Site, order: Order, lock: WriterLock, engine: object, batch: Batch, due: Due) -> Run:
+def start_run(site: Site, order: Order, lock: WriterLock, engine: DuckDBEngine, batch: Batch, due: Due) -> Run:
     """The run's parts put together; the batch entered in the ledger."""
     from medflow.lakehouse.catalog import Lake
-    from spark_jobs.engines.duckdb import DuckDBEngine
     from spark_jobs.run import Run
     from spark_jobs.writer import BranchWriter
 
-    assert isinstance(engine, DuckDBEngine)
     site.ledger.start_batch(new_batch(batch.id, batch.kind, order.run_date, site.knowledge_base.hash))
     lake = Lake(site.database, site.settings.warehouse)
     return Run(
@@ -173,7 +173,7 @@ def finished(run: Run, files: tuple[FileOutcome, ...], due: Due, begun: float) -
 
 
 @contextmanager
-def build_engine(settings: Settings) -> Iterator[object]:
+def build_engine(settings: Settings) -> Iterator[DuckDBEngine]:
     """The build engine of the settings, in the one work folder of the lake: only for the holder of the lock."""
     folder = settings.home / "work"
     shutil.rmtree(folder, ignore_errors=True)  # what a killed run left behind
@@ -182,7 +182,7 @@ def build_engine(settings: Settings) -> Iterator[object]:
 
 
 @contextmanager
-def private_engine(settings: Settings, folder: Path | None = None) -> Iterator[object]:
+def private_engine(settings: Settings, folder: Path | None = None) -> Iterator[DuckDBEngine]:
     """An engine with a work folder of its own, which goes with it."""
     from spark_jobs.engines.duckdb import DuckDBEngine
 

@@ -91,7 +91,8 @@ def _recompute(run: Run) -> None:
         f"CASE WHEN {mended} THEN {literal(run.batch.id)} "
         "WHEN failed.row_id IS NOT NULL AND queue.status = 'replayed' THEN NULL ELSE queue.resolved_by_batch END"
     )
-    kept = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in taken.items())} FROM queue LEFT JOIN failed ON failed.row_id = queue.row_id"
+    chosen = ", ".join(f"{sql} AS {name}" for name, sql in taken.items())
+    kept = f"SELECT {chosen} FROM queue LEFT JOIN failed ON failed.row_id = queue.row_id"
     run.writer.replace(QUARANTINE, run.write(QUARANTINE, f"{kept} UNION ALL {_new_rows_sql(run, 'fresh')}"), None)
     run.rows[QUARANTINE] = run.engine.fetch("SELECT COUNT(*) AS n FROM failed")[0]["n"]
 

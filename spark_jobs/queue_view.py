@@ -53,7 +53,6 @@ def read_queue(
     condition = " AND ".join(parts) or "TRUE"
     names = {entry.sha256: entry.name for entry in site.ledger.files()}
     with private_engine(site.settings) as engine:
-        assert isinstance(engine, DuckDBEngine)
         source = _load(site, engine, batch_id)
         engine.define_native("chosen", f"SELECT * FROM queue WHERE {condition}")
         counts = engine.fetch_native(
@@ -79,7 +78,6 @@ def read_line(site: Site, row: str, batch_id: str | None) -> dict[str, Any]:
     if len(row) < _MIN_PREFIX or not row.isalnum():
         raise UsageError(f"a row id is given by at least {_MIN_PREFIX} of its hex digits; `medflow quarantine list` shows them")
     with private_engine(site.settings) as engine:
-        assert isinstance(engine, DuckDBEngine)
         _load(site, engine, batch_id)
         found = engine.fetch_native(
             "SELECT row_id, payer_id, batch_id, file_id, record_number, status, resolved_by_batch, raw_line, errors "

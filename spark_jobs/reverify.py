@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from medflow.lakehouse.releases import read_release
-from spark_jobs.engines.duckdb import DuckDBEngine
 from spark_jobs.pipeline import Site, private_engine
 from spark_jobs.reference import load_code_lists
 from spark_jobs.verify import Finding, Verifier
@@ -21,7 +20,6 @@ def verify_release(site: Site, report: Callable[[str], None]) -> tuple[int, list
         return release.tables[table].files if table in release.tables else []
 
     with private_engine(site.settings) as engine:
-        assert isinstance(engine, DuckDBEngine)
         load_code_lists(engine, site.knowledge_base)
         verifier = Verifier(engine, site.knowledge_base, files)
         report("bronze")

@@ -87,7 +87,6 @@ def _resolve(site: Site, order: Order, selection: Selection, kind: BatchKind) ->
         lock.acquire(kind, order.wait_seconds)
         _current(site)
         with build_engine(site.settings) as engine:
-            assert isinstance(engine, DuckDBEngine)
             rows = _select(site, engine, selection)
             batch_id = derived_batch_id(kind, [], [row["row_id"] for row in rows], (site.knowledge_base.hash, 0))
             keys = {(row["payer_id"], row["file_id"]) for row in rows}

@@ -18,7 +18,6 @@ from medflow.sql.text import literal, same
 from spark_jobs.lines import IDENTITY
 
 
-
 @dataclass(frozen=True)
 class Flag:
     """One rule on one column, as a boolean SQL column."""

@@ -169,7 +169,8 @@ class Verifier:
         clean = compile_sql(f"SELECT {when} AS {part}, payer_id, {ties} FROM {table.ties_from} GROUP BY {when}, payer_id", "duckdb")
         unequal = " OR ".join(f"g.{name} IS DISTINCT FROM c.{name}" for name in names)
         row = self._one(
-            f"SELECT count(*) AS n, count(*) FILTER ({unequal}) AS failed FROM (SELECT {part}, payer_id, {gold} FROM v_gold GROUP BY ALL) g "
+            f"SELECT count(*) AS n, count(*) FILTER ({unequal}) AS failed "
+            f"FROM (SELECT {part}, payer_id, {gold} FROM v_gold GROUP BY ALL) g "
             f"FULL JOIN (SELECT * FROM ({clean}) WHERE {scope}) c USING ({part}, payer_id)"
         )
         return Finding("gold", f"{table.spec.short_name}_tied", row["n"], row["failed"])

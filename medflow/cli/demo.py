@@ -9,6 +9,7 @@ import click
 
 from medflow.cli.console import json_option, order_of, print_json, print_table, progress, site_of
 from medflow.errors import UsageError
+from medflow.lakehouse.ledger_entries import FileEntry
 
 _CLAIMS, _SEED, _DEFECTS = 5000, 7, 0.04
 _RUN_DATE = "2026-07-01"
@@ -47,22 +48,20 @@ def _write_sample(folder: Path) -> None:
         generate(SampleRequest(claims=_CLAIMS, seed=_SEED, out=folder, as_of=date(2026, 6, 30), defects=_DEFECTS))
 
 
-def _refuse_other_files(entries: list[object], sample: set[str]) -> None:
-    others = [entry for entry in entries if getattr(entry, "sha256", "") not in sample]
+def _refuse_other_files(entries: list[FileEntry], sample: set[str]) -> None:
+    others = [entry for entry in entries if entry.sha256 not in sample]
     if others:
         raise UsageError("this lake holds other files than the demo's; give the demo a lake of its own: medflow --home .medflow-demo demo")
 
 
 def _show_release(ctx: click.Context) -> None:
     from medflow.lakehouse.releases import read_release
-    from spark_jobs.engines.duckdb import DuckDBEngine
     from spark_jobs.pipeline import private_engine
 
     site = site_of(ctx)
     release = read_release(site.database)
     name = "healthcare_gold.claims_monthly_summary"
     with private_engine(site.settings) as engine:
-        assert isinstance(engine, DuckDBEngine)
         engine.files("summary", release.tables[name].files, site.knowledge_base.gold[name].spec)
         rows = engine.fetch_native(
             "SELECT payer_id, CAST(sum(claim_count) AS BIGINT) AS claims, sum(billed_amount) AS billed, sum(paid_amount) AS paid, "

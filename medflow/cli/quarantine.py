@@ -32,7 +32,7 @@ def _selecting(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Lines to print; the counts are of all.")
 @json_option
 @click.pass_context
-def list_(ctx: click.Context, as_json: bool, limit: int, **wanted: str | None) -> None:
+def list_(ctx: click.Context, /, as_json: bool, limit: int, **wanted: str | None) -> None:
     """The queue of the current release, or of a refused batch (--batch)."""
     from spark_jobs.queue_view import read_queue
 
@@ -73,7 +73,7 @@ def show(ctx: click.Context, row: str, batch_id: str | None, as_json: bool) -> N
 @wait_option
 @json_option
 @click.pass_context
-def replay(ctx: click.Context, rows: tuple[str, ...], run_date: str | None, wait: float, as_json: bool, **wanted: str | None) -> None:
+def replay(ctx: click.Context, /, rows: tuple[str, ...], run_date: str | None, wait: float, as_json: bool, **wanted: str | None) -> None:
     """Judge open lines again, with their siblings, after a rule or a mapping was mended."""
     from spark_jobs.rework import replay as replay_lines
 
@@ -87,7 +87,7 @@ def replay(ctx: click.Context, rows: tuple[str, ...], run_date: str | None, wait
 @wait_option
 @json_option
 @click.pass_context
-def waive(ctx: click.Context, rows: tuple[str, ...], run_date: str | None, wait: float, as_json: bool, **wanted: str | None) -> None:
+def waive(ctx: click.Context, /, rows: tuple[str, ...], run_date: str | None, wait: float, as_json: bool, **wanted: str | None) -> None:
     """Close open lines without loading them; name ROWS, or --payer, --batch or --rule."""
     from spark_jobs.rework import waive as waive_lines
 

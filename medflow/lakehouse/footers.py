@@ -83,7 +83,7 @@ class FooterReader:
         file = self._table.io.new_input(address)
         try:
             with file.open() as stream:
-                footer = parquet.read_metadata(stream)  # type: ignore[no-untyped-call]  # pyarrow has no types here
+                footer = parquet.read_metadata(stream)
                 return footer, len(file)
         except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
             raise CatalogError(f"{openable(address)} is no whole Parquet file ({type(error).__name__}); write it again") from None

@@ -15,7 +15,7 @@ from medflow.specs.codes import CodeList, Gate
 from medflow.specs.contract import Contract
 from medflow.specs.gold import GoldHeader, GoldTable, split_file
 from medflow.specs.payer import PayerLayout
-from medflow.specs.source import Problems, Source, read_source
+from medflow.specs.source import Model, Problems, Source, read_source
 from medflow.specs.table import TableSpec
 from medflow.specs.tables_file import table_spec
 
@@ -98,10 +98,8 @@ class _Loader:
         self.hashes: dict[str, str] = {}
 
     def load(self) -> KnowledgeBase | None:
-        contract_source = self._read(self.root / CONTRACT_FILE)
-        contract = contract_source and contract_source.build(Contract, contract_source.data)
-        gate_source = self._read(self.root / "gate.yaml")
-        gate = gate_source and gate_source.build(Gate, gate_source.data)
+        contract_source, contract = self._built(self.root / CONTRACT_FILE, Contract)
+        _, gate = self._built(self.root / "gate.yaml", Gate)
         codes = self._code_lists()
         if contract_source is None or contract is None:
             return None
@@ -124,6 +122,10 @@ class _Loader:
         self._hash(path)
         return read_source(path, self.problems)
 
+    def _built(self, path: Path, model: type[Model]) -> tuple[Source | None, Model | None]:
+        source = self._read(path)
+        return source, None if source is None else source.build(model, source.data)
+
     def _hash(self, path: Path) -> None:
         self.hashes[path.relative_to(self.root).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -132,8 +134,7 @@ class _Loader:
         required = frozenset(name for name, column in contract.columns.items() if column.required)
         found: dict[str, tuple[Source, PayerLayout]] = {}
         for path in sorted((self.root / folder).glob("*.yaml")):
-            source = self._read(path)
-            layout = source and source.build(PayerLayout, source.data)
+            source, layout = self._built(path, PayerLayout)
             if source is None or layout is None:
                 continue
             for spot, what in layout.problems(targets - {"principal_diagnosis"}, required):
@@ -146,8 +147,7 @@ class _Loader:
         return found
 
     def _reference(self) -> PayerLayout | None:
-        source = self._read(self.root / "reference/providers.yaml")
-        return source and source.build(PayerLayout, source.data)
+        return self._built(self.root / "reference/providers.yaml", PayerLayout)[1]
 
     def _tables(self, contract: Contract) -> dict[str, TableSpec]:
         paths = [*sorted((self.root / "bronze").glob("*.yaml")), *sorted((self.root / "silver").glob("*.yaml"))]
@@ -156,7 +156,7 @@ class _Loader:
             if path == self.root / CONTRACT_FILE:
                 continue
             source = self._read(path)
-            spec = source and table_spec(source, contract)
+            spec = None if source is None else table_spec(source, contract)
             if spec is not None:
                 found[spec.name] = spec
         return found
@@ -170,7 +170,7 @@ class _Loader:
                 self.problems.add(path, 1, "a gold file is a comment header (/* on the first line, */ alone on its last) and one SELECT")
                 continue
             source = read_source(path, self.problems, text=parts[0], first_line=2)
-            header = source and source.build(GoldHeader, source.data)
+            header = None if source is None else source.build(GoldHeader, source.data)
             if source is None or header is None:
                 continue
             source.lines["query",] = parts[0].count("\n") + 4  # below the header and its two comment marks
@@ -186,8 +186,7 @@ class _Loader:
     def _code_lists(self) -> dict[str, CodeList]:
         found = {}
         for path in sorted((self.root / "codes").glob("*.yaml")):
-            source = self._read(path)
-            listed = source and source.build(CodeList, source.data)
+            _, listed = self._built(path, CodeList)
             if listed is not None:
                 found[listed.codes] = listed
         if (self.root / DIAGNOSIS_CODES).is_file():

@@ -42,8 +42,8 @@ class PayerLayout(Declared):
     optional: tuple[str, ...] = ()
     other_columns: Literal["warn", "keep"] = "warn"
     nulls: tuple[str, ...] = ()
-    codes: dict[str, dict[str, str]] = {}
-    derive: dict[str, str] = {}
+    codes: dict[str, dict[str, str]] = Field(default_factory=dict)
+    derive: dict[str, str] = Field(default_factory=dict)
 
     @property
     def code_maps(self) -> CodeMaps:
@@ -82,7 +82,8 @@ class PayerLayout(Declared):
                     found.append((("line_groups", "columns", name), f"{name}: the name of a group's column holds {{k}}"))
         given = self.fed | set(self.derive) | ({"line_number"} if self.line_groups else set())
         found += [(("columns",), f"no column feeds {name}; it is required") for name in sorted(required - given)]
-        found += [(("optional",), f"optional names {name}, which is no declared column") for name in self.optional if name not in self.header_names]
+        unknown = [name for name in self.optional if name not in self.header_names]
+        found += [(("optional",), f"optional names {name}, which is no declared column") for name in unknown]
         found += [(("derive", name), f"{name} is not a silver column") for name in self.derive if name not in targets]
         return found
 

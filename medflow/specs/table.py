@@ -44,7 +44,7 @@ class PartitionField(Declared):
         if not match:
             raise ValueError(f"a partition is a column, or day|month|year(column), not {text!r}")
         transform, inner, plain = match.groups()
-        return cls(column=inner or plain, transform=transform or "identity")
+        return cls.model_validate({"column": inner or plain, "transform": transform or "identity"})
 
 
 class TableSpec(Declared):

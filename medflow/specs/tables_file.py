@@ -79,7 +79,7 @@ def _column(source: Source, name: str, written: Any, contract: Contract) -> Colu
     spot = ("columns", name)
     if not isinstance(written, dict) or "from" not in written:
         plain = source.build(WrittenColumn, written, spot)
-        return plain and Column(name=name, type=plain.type, about=plain.about, private=plain.private)
+        return None if plain is None else Column(name=name, type=plain.type, about=plain.about, private=plain.private)
     origin = contract.columns.get(name)
     if written["from"] != contract.contract or origin is None:
         source.problem(spot, f"{name}: {written['from']} has no such column")

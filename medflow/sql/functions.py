@@ -16,14 +16,14 @@ from medflow.specs.codes import CodeList
 _PREFIX_SUM = 24
 
 
-def unfold(tree: exp.Expression, codes: Mapping[str, CodeList]) -> exp.Expression:
+def unfold(tree: exp.Expr, codes: Mapping[str, CodeList]) -> exp.Expr:
     """The expression with our functions written out.
 
     Raises:
         ValueError: a wrong number of arguments, or no such code list.
     """
 
-    def written_out(node: exp.Expression) -> exp.Expression:
+    def written_out(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Anonymous):
             if node.name.upper() == "NPI_VALID":
                 return _npi_valid(_arguments(node, 1)[0])
@@ -34,13 +34,13 @@ def unfold(tree: exp.Expression, codes: Mapping[str, CodeList]) -> exp.Expressio
     return tree.transform(written_out)
 
 
-def _arguments(node: exp.Anonymous, count: int) -> list[exp.Expression]:
+def _arguments(node: exp.Anonymous, count: int) -> list[exp.Expr]:
     if len(node.expressions) != count:
         raise ValueError(f"{node.name} takes {count} argument{'s' if count > 1 else ''}")
     return list(node.expressions)
 
 
-def _npi_valid(value: exp.Expression) -> exp.Expression:
+def _npi_valid(value: exp.Expr) -> exp.Expr:
     text = value.sql("spark")
     digits = [f"CAST(SUBSTRING({text}, {place}, 1) AS INT)" for place in range(1, 11)]
     # Places 1, 3, 5, 7, 9 are doubled; a doubled digit above 9 counts as the sum of its digits: 2d - 9 for d >= 5.
@@ -49,7 +49,7 @@ def _npi_valid(value: exp.Expression) -> exp.Expression:
     return parse_one(f"(CASE WHEN {text} RLIKE '^[0-9]{{10}}\\\\z' THEN ({total}) % 10 = 0 ELSE {text} IS NULL END)", read="spark")
 
 
-def _code_known(arguments: list[exp.Expression], codes: Mapping[str, CodeList]) -> exp.Expression:
+def _code_known(arguments: list[exp.Expr], codes: Mapping[str, CodeList]) -> exp.Expr:
     value, name = arguments
     if name.name not in codes:
         raise ValueError(f"no code list {name.name}; there are: {', '.join(sorted(codes))}")

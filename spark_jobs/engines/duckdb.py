@@ -34,8 +34,12 @@ class DuckDBEngine:
 
     def __init__(self, workspace: Path, *, memory: str, threads: int) -> None:
         workspace.mkdir(parents=True, exist_ok=True)
-        settings = {"memory_limit": memory, "temp_directory": str(workspace / "spill"), "preserve_insertion_order": False}
-        self._database = duckdb.connect(":memory:", config=settings | ({"threads": threads} if threads else {}))
+        self._database = duckdb.connect(":memory:")
+        self._database.execute(f"SET memory_limit = '{memory}'")
+        self._database.execute(f"SET temp_directory = {_quoted(str(workspace / 'spill'))}")
+        self._database.execute("SET preserve_insertion_order = false")
+        if threads:
+            self._database.execute(f"SET threads = {threads}")
         self._cursors = threading.local()
 
     def records(self, relation: str, batches: pa.RecordBatchReader) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from tests.support.claims import Version, bluecross
 from tests.support.lake import Lake, copied_knowledge_base
-
-_ROOT_USER = os.geteuid() == 0
 
 
 def told(done: subprocess.CompletedProcess[str], code: int) -> str:
@@ -92,19 +91,23 @@ def test_a_full_disk(loaded: Lake, tmp_path: Path) -> None:
     """A write that finds the disk full says so, publishes nothing, and the next run works."""
     script = "import sys; from tests.support.full_disk import main; main(sys.argv[1:])"
     environment = loaded.environment()
-    import sys
-
     done = subprocess.run([sys.executable, "-c", script, "run"], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "the disk is full" in told(done, 1)
     assert loaded.command("run", "--json").returncode == 0
 
 
-@pytest.mark.skipif(_ROOT_USER, reason="root may write anywhere: run as another user")
-def test_a_home_without_permission(tmp_path: Path) -> None:
-    """Says what cannot be used."""
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    assert "permissions" in told(Lake(locked / "lake").command("status"), 1)
+def test_a_home_without_permission() -> None:
+    """Says what cannot be used, and what to look at. Root may write anywhere, so root becomes another user first."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        script = (
+            "import os, sys; from medflow.cli import _run; import medflow.cli.status, spark_jobs.pipeline, spark_jobs.due\n"
+            "import medflow.lakehouse.lock, medflow.lakehouse.releases, medflow.sql.check, sqlalchemy.dialects.sqlite\n"
+            "os.geteuid() or os.setuid(65534); sys.exit(_run(['status']))"
+        )
+        environment = Lake(Path(folder) / "lake").environment()
+        done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=folder, capture_output=True, text=True, check=False)
+        assert "permission" in told(done, 1).lower()
 
 
 def test_a_home_that_is_a_file(tmp_path: Path) -> None:
@@ -117,8 +120,6 @@ def test_an_unchanged_run_reads_ledger_and_hashes_only(loaded: Lake) -> None:
     """No engine and no table library is imported when there is nothing to do."""
     assert loaded.command("run", "--json").returncode == 0
     script = "import sys; from medflow.cli import _run; code = _run(['run']); print(sorted(set(sys.modules) & {'pyiceberg', 'duckdb', 'pyarrow', 'numpy'})); sys.exit(code)"
-    import sys
-
     done = subprocess.run([sys.executable, "-c", script], env=loaded.environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "nothing changed" in done.stdout

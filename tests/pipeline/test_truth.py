@@ -81,7 +81,7 @@ def test_gold_is_as_meant_to_the_cent(sample: tuple[Lake, dict[str, Any], Path],
     """Every row: keys, counts, money, distinct members and medians."""
     lake, truth, _ = sample
     meant = truth["gold"][table]
-    names = [name for name in meant[0]]
+    names = list(meant[0])
     found = [{name: _as_truth(name, row) for name in names} for row in lake.rows(f"healthcare_gold.{table}")]
     assert sorted(found, key=repr) == sorted(meant, key=repr)
 

@@ -1,6 +1,7 @@
 """The real command in a process that kills itself (SIGKILL) at one named point, or lists the points that it passes.
 
-`python -m tests.support.crash POINT -- run --json`; POINT is `name#number`, `list:FILE`, or `none`. Points lie before and
+`python -m tests.support.crash POINT -- run --json`; POINT is `name#number`, `stop:name#number` (SIGSTOP instead),
+`list:FILE`, or `none`. Points lie before and
 after every step, every write of data files, every swap of table pointers and every SQL statement that changes the catalog,
 and inside a write while its thread is at work.
 """
@@ -24,7 +25,8 @@ class Points:
     """Counts the points passed; kills the process at the chosen one."""
 
     def __init__(self, wanted: str) -> None:
-        self.wanted = wanted
+        self.wanted = wanted.removeprefix("stop:")
+        self.signal = signal.SIGSTOP if wanted.startswith("stop:") else signal.SIGKILL
         self.counts: Counter[str] = Counter()
         self.passed: list[str] = []
 
@@ -34,7 +36,7 @@ class Points:
         point = f"{name}#{self.counts[name]}"
         self.passed.append(point)
         if point == self.wanted:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.signal)
 
     def around(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         """The same function with a point before and after it."""

@@ -119,7 +119,7 @@ class Layout(ABC):
     def head(self, names: list[str]) -> str:
         return self.file_text([self.record(names)])
 
-    def tail(self, records: int, billed: int) -> str:  # noqa: ARG002  only one payer has a trailer
+    def tail(self, records: int, billed: int) -> str:
         return ""
 
     def amounts(self, cents: np.ndarray) -> list[str]:

@@ -1,0 +1,97 @@
+"""Two runs on one lake: one works, the other says so; a run that was stopped and taken over cannot publish."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from medflow.lakehouse.database import connect, writing
+from medflow.lakehouse.ledger_tables import LOCK
+from tests.support.claims import WRITERS, Version
+from tests.support.lake import Lake
+
+_RUN = ("run", "--json", "--date", "2026-07-01")
+_PATIENCE_S = 60
+
+
+@pytest.fixture
+def waiting(lake: Lake) -> Lake:
+    """A lake with a file of each payer waiting."""
+    for payer, writer in WRITERS.items():
+        lake.put(payer, "1.csv", writer([Version(claim=f"C{n}") for n in range(20)]))
+    return lake
+
+
+def stopped_at(lake: Lake, point: str) -> subprocess.Popen[str]:
+    """A run that has stopped itself (SIGSTOP) at a point."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.crash", f"stop:{point}", "--", *_RUN],
+        env=lake.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        _, status = os.waitpid(child.pid, os.WUNTRACED | os.WNOHANG)
+        if status and os.WIFSTOPPED(status):
+            return child
+        time.sleep(0.05)
+    child.kill()
+    raise AssertionError(f"the run never came to {point}: {child.communicate()[1]}")
+
+
+def continued(child: subprocess.Popen[str]) -> tuple[int, str]:
+    """Let it go on to its end: exit code and standard error."""
+    child.send_signal(signal.SIGCONT)
+    _, told = child.communicate(timeout=_PATIENCE_S)
+    return child.returncode, told
+
+
+def silent_for_two_minutes(lake: Lake) -> None:
+    """Set the lock's last sign of life back, as if that much time had gone by."""
+    engine = connect(lake.settings.catalog)
+    with engine.connect() as connection:
+        beat = connection.execute(select(LOCK.c.heartbeat)).scalar_one()
+    with writing(engine) as connection:
+        connection.execute(update(LOCK).values(heartbeat=beat - timedelta(minutes=2)))
+
+
+@pytest.mark.parametrize("point", ["before step silver#1", "before step gold#1", "before landing release#1"])
+def test_a_stopped_run_that_was_taken_over_cannot_publish(waiting: Lake, point: str) -> None:
+    """The new run publishes; the old one, continued, is told that it was taken over, and changes nothing."""
+    old = stopped_at(waiting, point)
+    refused = waiting.command(*_RUN)
+    assert refused.returncode == 1
+    assert "holds the lake" in refused.stderr
+    silent_for_two_minutes(waiting)
+    new = waiting.command(*_RUN)
+    assert new.returncode == 0, new.stderr
+    assert json.loads(new.stdout)["release"] == 1
+    before = waiting.content()
+    code, told = continued(old)
+    assert code == 1
+    assert "taken over" in told or "took over" in told
+    assert [entry.release for entry in waiting.site().ledger.releases()] == [1]
+    assert waiting.content() == before
+    assert waiting.run().release is None
+
+
+def test_the_second_run_may_wait(waiting: Lake) -> None:
+    """With --wait it goes on when the first has ended, and finds nothing left to do."""
+    first = stopped_at(waiting, "before step gold#1")
+    second = subprocess.Popen([sys.executable, "-m", "medflow", *_RUN, "--wait", "60"], env=waiting.environment(), stdout=subprocess.PIPE, text=True)
+    time.sleep(3)
+    assert second.poll() is None
+    assert continued(first)[0] == 0
+    answer, _ = second.communicate(timeout=_PATIENCE_S)
+    assert (second.returncode, json.loads(answer)["release"]) == (0, None)
+    assert waiting.release().number == 1
