@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pyarrow as pa
 
 from medflow.specs.knowledge_base import REFERENCE
@@ -11,7 +13,10 @@ from spark_jobs.run import RAW, Run
 
 
 def build_bronze(run: Run) -> None:
-    """Write the `raw_<payer>` relations of a load to claims_raw; other kinds of batch leave bronze as it is."""
+    """Begin to write the `raw_<payer>` relations of a load as files of claims_raw; other kinds of batch leave it as it is.
+
+    Silver reads the same relations, so it is computed meanwhile; `land_bronze` waits for the files.
+    """
     if run.batch.kind != "load":
         return
     names = pa.table({"file_id": [f.sha256 for f in run.batch.files], "file_name": [f.name for f in run.batch.files]})
@@ -21,7 +26,14 @@ def build_bronze(run: Run) -> None:
     def written(payer: str) -> list[str]:
         return run.write(RAW, raw_rows_sql(run.knowledge_base.layouts[payer], run.batch.id))
 
-    run.writer.append(RAW, [path for paths in run.engine.side_by_side(written, payers) for path in paths])
+    run.bronze_files = [run.engine.start(partial(written, payer)) for payer in payers]
+
+
+def land_bronze(run: Run) -> None:
+    """Append the files to claims_raw on the branch."""
+    if run.batch.kind != "load":
+        return
+    run.writer.append(RAW, [path for files in run.bronze_files for path in files.result()])
     run.rows[RAW] = sum(file.records for file in run.batch.files)
 
 
@@ -55,4 +67,3 @@ def read_bronze(run: Run, payers: list[str], file_ids: set[str] | None) -> None:
 def payers_only(run: Run) -> list[str]:
     """The payers that this batch's files are of, `reference` left out."""
     return sorted({file.payer for file in run.batch.files if file.payer != REFERENCE})
-

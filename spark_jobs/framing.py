@@ -128,9 +128,7 @@ class FramedFile:
         return data
 
 
-def frame(
-    stream: BinaryIO, dialect: Dialect, chunk_bytes: int = CHUNK_BYTES, max_record_bytes: int = MAX_RECORD_BYTES
-) -> FramedFile:
+def frame(stream: BinaryIO, dialect: Dialect, chunk_bytes: int = CHUNK_BYTES, max_record_bytes: int = MAX_RECORD_BYTES) -> FramedFile:
     """Read the header of a delimited file and make ready to read its records.
 
     The last record, and no other, is the trailer if one is declared. The same bytes are rejected for the same reason,
@@ -190,9 +188,7 @@ def _parse(body: pa.Buffer, count: int, width: int, dialect: Dialect) -> list[pa
         table = pa.csv.read_csv(
             pa.BufferReader(body),
             pa.csv.ReadOptions(use_threads=False, block_size=body.size + 1, column_names=names),
-            pa.csv.ParseOptions(
-                delimiter=dialect.delimiter, quote_char=quote, newlines_in_values=bool(quote), ignore_empty_lines=False
-            ),
+            pa.csv.ParseOptions(delimiter=dialect.delimiter, quote_char=quote, newlines_in_values=bool(quote), ignore_empty_lines=False),
             pa.csv.ConvertOptions(check_utf8=False, column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
         )
     except pa.ArrowInvalid:  # its message quotes the record

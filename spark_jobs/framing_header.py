@@ -272,9 +272,7 @@ def _quoted_names(names: Iterable[str]) -> set[str]:
 def _reject_repeated(names: list[str]) -> None:
     repeated = [_shown(name) for name, times in Counter(names).items() if times > 1]
     if repeated:
-        raise FileRejected(
-            "column_repeated", f"record 1 (the header) repeats {_listed(repeated)}; every column needs a name of its own"
-        )
+        raise FileRejected("column_repeated", f"record 1 (the header) repeats {_listed(repeated)}; every column needs a name of its own")
 
 
 def _reject_renamed(names: list[str], missing: list[str], dialect: Dialect) -> None:

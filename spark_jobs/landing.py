@@ -51,17 +51,25 @@ def land(source: Path, landing: Path, payers: Collection[str], progress: Callabl
         raise LandingError(f"{source} is not a folder; `medflow land DIR` takes a folder with one folder a payer: {', '.join(payers)}")
     try:
         landing.mkdir(parents=True, exist_ok=True)
-        here = {(file.payer, file.sha256): file.name for file in landing_files(landing, payers)}
+        shelf = _Shelf(landing, {(file.payer, file.sha256): file.name for file in landing_files(landing, payers)})
         done = []
         for folder in _roots(source, payers):
             for payer, path in _payer_files(folder, payers):
                 progress(path.name)
-                done.append(_land_one(payer, path, folder / payer, landing, here))
+                done.append(_land_one(payer, path, path.relative_to(folder).as_posix(), shelf))
     except OSError as error:
         raise LandingError(f"cannot copy to {landing}: {error.strerror}; check the disk and the permissions of MEDFLOW_LANDING") from error
     if not done:
         raise LandingError(f"{source} holds no file to land; a file lies below a folder named after its payer: {', '.join(payers)}")
     return done
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """The landing folder, and what lies there by content."""
+
+    landing: Path
+    here: dict[tuple[str, str], str]
 
 
 class HashingReader:
@@ -134,16 +142,16 @@ def _seen(landing: Path, payer: str, path: Path) -> SeenFile:
         raise LandingError(f"{name} cannot be read: {error.strerror}; check its permissions and run again") from error
 
 
-def _land_one(payer: str, path: Path, root: Path, landing: Path, here: dict[tuple[str, str], str]) -> Landed:
+def _land_one(payer: str, path: Path, name: str, shelf: _Shelf) -> Landed:
     digest = file_hash(path)
-    if (payer, digest) in here:
-        return Landed(payer, here[payer, digest], digest, copied=False)
-    target = landing / payer / path.relative_to(root)
+    if (payer, digest) in shelf.here:
+        return Landed(payer, shelf.here[payer, digest], digest, copied=False)
+    target = shelf.landing / name
     if target.exists():  # the same name with other content: both are kept
         target = target.with_name(f"{target.stem}-{digest[:8]}{target.suffix}")
     _copy_whole(path, target)
-    here[payer, digest] = target.relative_to(landing).as_posix()
-    return Landed(payer, here[payer, digest], digest, copied=True)
+    shelf.here[payer, digest] = target.relative_to(shelf.landing).as_posix()
+    return Landed(payer, shelf.here[payer, digest], digest, copied=True)
 
 
 def _copy_whole(path: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from medflow.specs.contract import Contract
 from medflow.specs.payer import PayerLayout
 from medflow.sql.parsers import parser_of
 
+_CARRIED = ("file_id", "ingest_date", "record_number", "line_index", "parse_error")
 IDENTITY = ("payer_id", "file_id", "ingest_date", "record_number", "line_index", "row_id", "parse_error")
 NO_LINE = "no service line is filled"
 # A control character keeps values apart that a comma could join.
@@ -30,6 +31,7 @@ class Slot:
     target: str
     parser: str
     number: int
+    text: str
 
     @property
     def value(self) -> str:
@@ -37,102 +39,126 @@ class Slot:
 
     @property
     def bad(self) -> str:
-        return f"b{self.number}"
+        """Filled, but the parser could not read it."""
+        return f"{self.text} IS NOT NULL AND {self.value} IS NULL"
 
 
 def lines_sql(layout: PayerLayout, contract: Contract) -> str:
     """The SELECT over `raw_<payer>`; its columns are those of `relation_columns`."""
     slots = _slots(layout)
-    parsed = ", ".join([*_carried(), "group_number", *_parsed(layout, slots)])
-    assembled = ", ".join([*_carried(), "group_number", *_assembled(layout, contract, slots)])
-    derived = ", ".join([*_carried(), "group_number", *_replaced(contract, layout.derive), *_flags(contract)])
+    carried = ", ".join([*_CARRIED, "group_number"])
     defaults = {name: column.default for name, column in contract.columns.items() if column.default and not _given(layout, name)}
-    complete = ", ".join([*_identity(layout), *_replaced(contract, defaults), *_flags(contract)])
-    return (
-        f"WITH records AS ({_records(layout)}), parsed AS (SELECT {parsed} FROM records), "
-        f"assembled AS (SELECT {assembled} FROM parsed), derived AS (SELECT {derived} FROM assembled), "
-        f"complete AS (SELECT {complete} FROM derived) SELECT complete.*, {', '.join(_texts(contract))} FROM complete"
-    )
+    levels = {
+        "trimmed": f"SELECT {carried}, {', '.join(_trimmed(layout))} FROM ({_records(layout)}) AS records",
+        "parsed": f"SELECT trimmed.*, {', '.join(_parsed(layout, slots))} FROM trimmed",
+        "assembled": f"SELECT {carried}, {', '.join(_assembled(layout, contract, slots))} FROM parsed",
+        "derived": f"SELECT {carried}, {', '.join([*_replaced(contract, layout.derive), *_flags(contract)])} FROM assembled",
+        "complete": f"SELECT {', '.join([*_identity(layout), *_replaced(contract, defaults), *_flags(contract)])} FROM derived",
+    }
+    named = ", ".join(f"{name} AS ({sql})" for name, sql in levels.items())
+    return f"WITH {named} SELECT complete.*, {', '.join(_texts(contract))} FROM complete"
 
 
 def relation_columns(contract: Contract) -> tuple[str, ...]:
     """The columns that every payer's lines have, in order: identity, the contract's, its flags, and what set rules compare."""
-    return (*IDENTITY, *contract.columns, *_flags(contract), "diagnosis_text", "header_text", "content_hash")
+    return (*IDENTITY, *contract.columns, *_flags(contract), "diagnosis_text", "header_text")
 
 
 def _texts(contract: Contract) -> list[str]:
-    """Diagnoses, header and content, each as one text: what the rules over several lines compare."""
+    """Diagnoses and header, each as one text: what the rules over several lines compare."""
     unreadable = " OR ".join(f"{name}__bad" for name in contract.header_columns)
-    content = _joined(contract, [name for name in contract.columns if name not in _KEYS])
+    header = _joined(contract, contract.header_columns, "")
     return [
         "ARRAY_JOIN(diagnosis_codes, ',') AS diagnosis_text",
-        f"CASE WHEN parse_error IS NULL AND NOT ({unreadable}) THEN {_joined(contract, contract.header_columns)} END AS header_text",
-        f"MD5({content}) AS content_hash",
+        f"CASE WHEN parse_error IS NULL AND NOT ({unreadable}) THEN {header} END AS header_text",
     ]
 
 
-def _joined(contract: Contract, names: Iterable[str]) -> str:
-    return f"CONCAT_WS('{_SEPARATOR}', {', '.join(_as_text(contract, name) for name in names)})"
+def content_sql(contract: Contract, relation: str) -> str:
+    """A line's own values, without its keys, as one text: equal content, equal text."""
+    return _joined(contract, [name for name in contract.columns if name not in _KEYS], f"{relation}.")
 
 
-def _as_text(contract: Contract, name: str) -> str:
+def _joined(contract: Contract, names: Iterable[str], prefix: str) -> str:
+    return f"CONCAT_WS('{_SEPARATOR}', {', '.join(_as_text(contract, name, prefix) for name in names)})"
+
+
+def _as_text(contract: Contract, name: str, prefix: str) -> str:
     column = contract.columns[name]
     if column.type.startswith("array<"):
-        return f"COALESCE(ARRAY_JOIN({name}, ','), '')"
-    return f"COALESCE(CAST({column.final or name} AS STRING), '')"
+        return f"COALESCE(ARRAY_JOIN({prefix}{name}, ','), '')"
+    return f"COALESCE(CAST({column.final or prefix + name} AS STRING), '')"
 
 
 def _slots(layout: PayerLayout) -> list[Slot]:
+    sources = {name: _source(number) for number, name in _fed_columns(layout).items()}
     uses = [(column, target, parser) for column, feeds in layout.record_columns.items() for target, parser in feeds.items()]
-    return [Slot(column, target, parser, number) for number, (column, target, parser) in enumerate(uses)]
-
-
-def _carried() -> list[str]:
-    return ["file_id", "ingest_date", "record_number", "line_index", "parse_error"]
+    slots = []
+    for number, (column, target, parser) in enumerate(uses):
+        dated = layout.nulls and parser_of(parser, layout.code_maps).is_date
+        slots.append(Slot(column, target, parser, number, f"t{number}" if dated else sources[column]))
+    return slots
 
 
 def _records(layout: PayerLayout) -> str:
     """One row a line: the record itself, or one for each line group that has a filled field."""
+    head = "file_id, ingest_date, _record_number AS record_number"
     shared = [f"`{name}`" for name in layout.columns]
-    head = "file_id, ingest_date, _record_number AS record_number, "
     if layout.line_groups is None:
-        index = "CASE WHEN _parse_error IS NULL THEN 1 ELSE 0 END AS line_index, 1 AS group_number, "
-        return f"SELECT {head}{index}_parse_error AS parse_error, {', '.join(shared)} FROM raw_{layout.payer}"
-    selects = []
-    for k, names in enumerate(layout.group_names, start=1):
-        group = [f"`{name}` AS `{generic}`" for name, generic in zip(names, layout.line_groups.columns, strict=True)]
-        columns = ", ".join([*shared, *group])
-        selects.append(
-            f"SELECT {head}{k} AS line_index, {k} AS group_number, _parse_error AS parse_error, {columns} "
-            f"FROM raw_{layout.payer} WHERE _parse_error IS NULL AND {_filled(names)}"
-        )
-    nothing = [f"CAST(NULL AS STRING) AS `{generic}`" for generic in layout.line_groups.columns]
-    none_filled = " AND ".join(f"NOT ({_filled(names)})" for names in layout.group_names)
-    selects.append(
-        f"SELECT {head}0 AS line_index, 0 AS group_number, COALESCE(_parse_error, '{NO_LINE}') AS parse_error, "
-        f"{', '.join([*shared, *nothing])} FROM raw_{layout.payer} WHERE _parse_error IS NOT NULL OR ({none_filled})"
+        index = "CASE WHEN _parse_error IS NULL THEN 1 ELSE 0 END AS line_index"
+        return f"SELECT {head}, {index}, 1 AS group_number, {', '.join(['_parse_error AS parse_error', *shared])} FROM raw_{layout.payer}"
+    filled = [f"CASE WHEN {_filled(names)} THEN {k} END" for k, names in enumerate(layout.group_names, start=1)]
+    numbers = f"FILTER(ARRAY({', '.join(filled)}), i -> i IS NOT NULL)"
+    none = "ARRAY(0)"
+    grouped = (
+        f"SELECT raw.*, EXPLODE(CASE WHEN _parse_error IS NOT NULL OR SIZE({numbers}) = 0 THEN {none} ELSE {numbers} END) AS group_number "
+        f"FROM raw_{layout.payer} AS raw"
     )
-    return " UNION ALL ".join(selects)
+    error = f"CASE WHEN group_number = 0 THEN COALESCE(_parse_error, '{NO_LINE}') END AS parse_error"
+    columns = ", ".join([error, *shared, *_group_fields(layout)])
+    return f"SELECT {head}, group_number AS line_index, group_number, {columns} FROM ({grouped}) AS grouped"
+
+
+def _group_fields(layout: PayerLayout) -> list[str]:
+    """The columns of a row's own group under their `{k}` names; null where the record has no group."""
+    assert layout.line_groups is not None
+    by_name = zip(layout.line_groups.columns, zip(*layout.group_names, strict=True), strict=True)
+    return [
+        f"CASE group_number {' '.join(f'WHEN {k} THEN `{name}`' for k, name in enumerate(names, start=1))} END AS `{generic}`"
+        for generic, names in by_name
+    ]
 
 
 def _filled(names: tuple[str, ...]) -> str:
-    return "(" + " OR ".join(f"COALESCE(TRIM(`{name}`), '') <> ''" for name in names) + ")"
+    return f"TRIM(CONCAT_WS('', {', '.join(f'`{name}`' for name in names)})) <> ''"
+
+
+def _trimmed(layout: PayerLayout) -> list[str]:
+    """Each fed column without blanks around it, null where nothing is left."""
+    return [f"NULLIF(TRIM(`{name}`), '') AS {_source(number)}" for number, name in _fed_columns(layout).items()]
 
 
 def _parsed(layout: PayerLayout, slots: list[Slot]) -> list[str]:
+    numbers = {name: number for number, name in _fed_columns(layout).items()}
     found = []
     for slot in slots:
         parser = parser_of(slot.parser, layout.code_maps)
-        blanks = ["", *(layout.nulls if parser.is_date else ())]
-        trimmed = f"TRIM(`{slot.column}`)"
-        listed = ", ".join(f"'{blank}'" for blank in blanks)
-        text = f"CASE WHEN {trimmed} IN ({listed}) THEN NULL ELSE {trimmed} END"
-        value = parser.sql(trimmed) if len(blanks) == 1 and parser.name != "text" else parser.sql(f"({text})")
-        if parser.name.startswith("list:"):
-            value = f"CASE WHEN {trimmed} NOT IN ({listed}) THEN {parser.sql(trimmed)} END"
-        found.append(f"{value} AS {slot.value}")
-        found.append("FALSE AS " + slot.bad if slot.parser == "text" else f"({text}) IS NOT NULL AND ({value}) IS NULL AS {slot.bad}")
+        text = _source(numbers[slot.column])
+        if parser.is_date and layout.nulls:
+            blanks = ", ".join(f"'{blank}'" for blank in layout.nulls)
+            text = f"CASE WHEN NOT {text} IN ({blanks}) THEN {text} END"
+        found.append(f"{parser.sql(text if text.isidentifier() else f'({text})')} AS {slot.value}")
+        if text != _source(numbers[slot.column]):
+            found.append(f"{text} AS {slot.text}")
     return found
+
+
+def _fed_columns(layout: PayerLayout) -> dict[int, str]:
+    return dict(enumerate(name for name, feeds in layout.record_columns.items() if feeds))
+
+
+def _source(number: int) -> str:
+    return f"s{number}"
 
 
 def _assembled(layout: PayerLayout, contract: Contract, slots: list[Slot]) -> list[str]:
@@ -161,7 +187,7 @@ def _assembled(layout: PayerLayout, contract: Contract, slots: list[Slot]) -> li
 
 def _any_bad(slots: list[Slot]) -> str:
     read = [slot.bad for slot in slots if slot.parser != "text"]
-    return "(" + " OR ".join(read) + ")" if read else "FALSE"
+    return "(" + " OR ".join(f"({bad})" for bad in read) + ")" if read else "FALSE"
 
 
 def _array(slots: list[Slot], kind: str) -> str:

@@ -250,4 +250,3 @@ def _outcome(one: Accepted, state: str) -> FileOutcome:
 
 def _since(begun: float) -> float:
     return round(time.monotonic() - begun, 3)
-

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from medflow.lakehouse.ledger_entries import FileState
-from spark_jobs.bronze import build_bronze
+from spark_jobs.bronze import build_bronze, land_bronze
 from spark_jobs.gate import gate_result, pass_gate, payer_statistics
 from spark_jobs.gold import build_gold
+from spark_jobs.providers import build_providers
 from spark_jobs.publish import Publication, publish
 from spark_jobs.quality_log import note_findings, write_quality_log
 from spark_jobs.run import PROVIDERS, Run
@@ -85,10 +86,12 @@ def publish_release(run: Run) -> None:
 
 STEPS = (
     Step("open", open_branches),
-    Step("bronze", build_bronze, "bronze"),
-    Step("verify bronze", verify_bronze),
-    Step("silver", build_silver, "silver"),
-    Step("verify silver", verify_silver),
+    Step("bronze", build_bronze),
+    Step("silver", build_silver),
+    Step("land bronze", land_bronze),
+    Step("providers", build_providers),
+    Step("verify bronze", verify_bronze, "bronze"),
+    Step("verify silver", verify_silver, "silver"),
     Step("quality gate", pass_gate, "gated"),
     Step("gold", build_gold),
     Step("verify gold", verify_gold),

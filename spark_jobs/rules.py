@@ -15,7 +15,14 @@ from medflow.specs.contract import Contract, Rule
 from medflow.specs.knowledge_base import KnowledgeBase
 from medflow.sql.functions import unfold
 from medflow.sql.text import literal, same
-from spark_jobs.lines import IDENTITY
+from spark_jobs.lines import IDENTITY, content_sql
+
+# Equal contents are equal in these; written so that a blank equals a blank.
+_LIKENESS = (
+    "COALESCE(lines.member_id, '')",
+    "COALESCE(lines.service_from, DATE '1900-01-01')",
+    "COALESCE(lines.billed_amount, 0)",
+)
 
 
 @dataclass(frozen=True)
@@ -44,14 +51,14 @@ def checked_sql(knowledge_base: KnowledgeBase) -> str:
     conditions = ", ".join(f"{_condition(flag, knowledge_base)} AS {flag.name}" for flag in flags)
     errors = " OR ".join(flag.name for flag in flags if flag.rule.severity == "error")
     return (
-        f"WITH {_set_findings()}, found AS (SELECT lines.*, "
+        f"WITH {_set_findings(contract)}, found AS (SELECT lines.*, "
         "COALESCE(diagnoses.unknown, 0) AS diagnoses_unknown, COALESCE(diagnoses.not_leaf, 0) AS diagnoses_not_leaf, "
         "headers.claim_id IS NOT NULL AS header_differs, doubles.claim_id IS NOT NULL AS version_differs, "
-        "repeats.content_hash IS NOT NULL AS content_repeats FROM lines "
+        "repeats.row_id IS NOT NULL AS content_repeats FROM lines "
         "LEFT JOIN diagnoses ON diagnoses.diagnosis_text = lines.diagnosis_text "
         f"LEFT JOIN headers ON {same('headers', 'lines', 'payer_id, file_id, claim_id, version_key')} "
         f"LEFT JOIN doubles ON {same('doubles', 'lines', 'payer_id, file_id, claim_id, version_key, line_number')} "
-        f"LEFT JOIN repeats ON {same('repeats', 'lines', 'payer_id, file_id, content_hash')}), "
+        "LEFT JOIN repeats ON repeats.row_id = lines.row_id), "
         f"flagged AS (SELECT {', '.join(_kept(contract))}, {conditions} FROM found) "
         f"SELECT flagged.*, {errors} AS own_error FROM flagged"
     )
@@ -75,7 +82,7 @@ def accepted_sql(contract: Contract, batch_id: str) -> str:
     """The lines for claims_history, in its column order."""
     finals = [f"{column.final} AS {name}" if column.final else name for name, column in contract.columns.items()]
     return (
-        f"SELECT payer_id, {', '.join(finals)}, content_hash, {_warnings(contract)} AS quality_warnings, row_id, file_id, "
+        f"SELECT payer_id, {', '.join(finals)}, {_warnings(contract)} AS quality_warnings, row_id, file_id, "
         f"'{batch_id}' AS batch_id FROM judged WHERE verdict = 'accepted'"
     )
 
@@ -104,7 +111,9 @@ def rule_counts_sql(contract: Contract) -> str:
     )
 
 
-def _set_findings() -> str:
+def _set_findings(contract: Contract) -> str:
+    content = content_sql(contract, "lines")
+    likeness = ("lines.payer_id", "lines.file_id", *_LIKENESS)
     versions = "payer_id, file_id, claim_id, version_key"
     keyed = "parse_error IS NULL AND claim_id IS NOT NULL AND version_key IS NOT NULL"
     return (
@@ -113,15 +122,26 @@ def _set_findings() -> str:
         "diagnoses AS (SELECT listed.diagnosis_text, COUNT_IF(icd10cm.code IS NULL) AS unknown, COUNT_IF(icd10cm.leaf = 0) AS not_leaf "
         "FROM listed LEFT JOIN icd10cm ON icd10cm.code = listed.code GROUP BY listed.diagnosis_text), "
         f"headers AS (SELECT {versions} FROM lines WHERE {keyed} GROUP BY {versions} HAVING MIN(header_text) <> MAX(header_text)), "
-        f"doubles AS (SELECT {versions}, line_number FROM lines WHERE {keyed} AND line_number IS NOT NULL "
-        f"GROUP BY {versions}, line_number HAVING MIN(content_hash) <> MAX(content_hash)), "
-        "repeats AS (SELECT payer_id, file_id, content_hash FROM lines WHERE parse_error IS NULL "
-        "GROUP BY payer_id, file_id, content_hash HAVING MIN(claim_id) <> MAX(claim_id))"
+        f"twice AS (SELECT {versions}, line_number FROM lines WHERE {keyed} AND line_number IS NOT NULL "
+        f"GROUP BY {versions}, line_number HAVING COUNT(*) > 1), "
+        f"doubles AS (SELECT {', '.join(f'twice.{name}' for name in (versions + ', line_number').split(', '))} FROM lines "
+        f"INNER JOIN twice ON {same('twice', 'lines', versions + ', line_number')} "
+        f"GROUP BY {', '.join(f'twice.{name}' for name in (versions + ', line_number').split(', '))} "
+        f"HAVING MIN({content}) <> MAX({content})), "
+        # Whole contents are compared only where a few telling values are alike under two claim ids.
+        f"alike AS (SELECT {', '.join(f'{sql} AS k{n}' for n, sql in enumerate(likeness))} FROM lines WHERE parse_error IS NULL "
+        f"GROUP BY {', '.join(likeness)} HAVING MIN(claim_id) <> MAX(claim_id)), "
+        f"suspects AS (SELECT lines.payer_id, lines.file_id, lines.row_id, lines.claim_id, {content} AS content FROM lines "
+        f"INNER JOIN alike ON {' AND '.join(f'alike.k{n} = {sql}' for n, sql in enumerate(likeness))} WHERE parse_error IS NULL), "
+        "repeated AS (SELECT payer_id, file_id, content FROM suspects GROUP BY payer_id, file_id, content "
+        "HAVING MIN(claim_id) <> MAX(claim_id)), "
+        "repeats AS (SELECT suspects.row_id FROM suspects "
+        f"INNER JOIN repeated ON {same('repeated', 'suspects', 'payer_id, file_id, content')})"
     )
 
 
 def _kept(contract: Contract) -> list[str]:
-    return [*IDENTITY, *contract.columns, "content_hash"]
+    return [*IDENTITY, *contract.columns]
 
 
 def _condition(flag: Flag, knowledge_base: KnowledgeBase) -> str:

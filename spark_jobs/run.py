@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -111,6 +112,7 @@ class Run:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     release: int | None = None
     nothing_to_publish: bool = False
+    bronze_files: list[Future[list[str]]] = field(default_factory=list)
     touched: Touched = field(default_factory=Touched)
     figures: dict[str, PayerFigures] = field(default_factory=dict)
     quality: list[QualityRow] = field(default_factory=list)
@@ -139,4 +141,3 @@ class Run:
         files = self.writer.files(table, ref, wanted)
         self.engine.files(relation, [file.path for file in files], self.spec(table))
         return sum(file.records for file in files)
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from concurrent.futures import Future
 from datetime import date
 
 import pyarrow as pa
@@ -16,7 +17,6 @@ from spark_jobs import rules, versions
 from spark_jobs.bronze import payers_only, read_bronze
 from spark_jobs.lines import lines_sql, relation_columns
 from spark_jobs.months import month_partitions
-from spark_jobs.providers import build_providers
 from spark_jobs.quarantine import write_quarantine
 from spark_jobs.run import CLEAN, HISTORY, PayerFigures, Run
 
@@ -32,11 +32,11 @@ def build_silver(run: Run) -> None:
         write_quarantine(run)
     if run.nothing_to_publish:
         return
-    if run.judges:
-        write_history(run)
+    history = start_history(run) if run.judges else None
     if run.judges or run.rebuilds(CLEAN):
         write_clean(run)
-    build_providers(run)
+    if history is not None:
+        land_history(run, history.result())
 
 
 def parse_lines(run: Run, payer: str) -> None:
@@ -78,14 +78,18 @@ def judge_lines(run: Run) -> None:
         )
 
 
-def write_history(run: Run) -> None:
-    """Accepted lines: appended; in a rebuild they take the place of the payers' partitions."""
+def start_history(run: Run) -> Future[list[str]]:
+    """`new_history`: the accepted lines; their files are written while claims_clean is computed."""
     run.engine.define("accepted", rules.accepted_sql(run.knowledge_base.contract, run.batch.id))
     chosen = "SELECT accepted.* FROM accepted"
     if run.batch.kind == "replay":
         chosen += " INNER JOIN replayed ON replayed.row_id = accepted.row_id"
     run.engine.define("new_history", chosen, keep=run.batch.kind == "replay")
-    paths = run.write(HISTORY, "SELECT * FROM new_history")
+    return run.engine.start(lambda: run.write(HISTORY, "SELECT * FROM new_history"))
+
+
+def land_history(run: Run, paths: list[str]) -> None:
+    """Appended; in a rebuild they take the place of the payers' partitions."""
     if run.batch.kind == "rebuild":
         run.writer.replace(HISTORY, paths, {(payer,) for payer in payers_only(run)})
     else:
@@ -99,7 +103,7 @@ def write_clean(run: Run) -> None:
         run.load("new_history", HISTORY, "main")
     run.engine.define("affected", "SELECT DISTINCT payer_id, claim_id FROM new_history")
     _affected_history(run)
-    for name, sql in versions.version_steps().items():
+    for name, sql in versions.version_steps(run.knowledge_base.contract).items():
         run.engine.define(name, sql)
     run.engine.rows("member_keys", _member_keys(run))
     columns = run.spec(CLEAN).column_names
@@ -167,6 +171,6 @@ def _no_lines_sql(run: Run) -> str:
     contract = run.knowledge_base.contract
     typed = [f"CAST(NULL AS {column.type}) AS {name}" for name, column in contract.columns.items()]
     flags = [f"FALSE AS {flag.name}" for flag in rules.rule_flags(contract)]
-    identity = ["payer_id", "file_id", "row_id", "parse_error", "content_hash", "verdict"]
+    identity = ["payer_id", "file_id", "row_id", "parse_error", "verdict"]
     texts = [f"CAST(NULL AS STRING) AS {name}" for name in identity]
     return f"SELECT {', '.join([*texts, 'CAST(NULL AS BIGINT) AS record_number', *typed, *flags])} WHERE FALSE"

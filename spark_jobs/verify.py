@@ -73,9 +73,16 @@ class Verifier:
         return found
 
     def providers(self) -> list[Finding]:
-        """One row a provider."""
+        """One row a provider; every provider record of bronze is there or in the queue. Call after `silver`."""
         self._load("v_providers", PROVIDERS)
-        return [self._unique("silver", PROVIDERS, "v_providers", ("npi",))]
+        row = self._one(
+            "SELECT count(*) AS n, count(*) FILTER (p.npi IS NULL AND q.row_id IS NULL) AS failed FROM v_raw r "
+            "LEFT JOIN v_providers p ON p.npi = trim(r.fields['npi']) "
+            "LEFT JOIN v_queue q ON q.file_id = r.file_id AND q.record_number = r.record_number "
+            f"WHERE r.payer_id = '{REFERENCE}'"
+        )
+        unique = self._unique("silver", PROVIDERS, "v_providers", ("npi",))
+        return [unique, Finding("silver", "providers_complete", row["n"], row["failed"])]
 
     def gold(self, table: GoldTable, months: Collection[date] | None) -> list[Finding]:
         """Keys, ties and row checks of one gold table, for the partitions of these months (years for a yearly table)."""

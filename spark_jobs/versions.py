@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from medflow.specs.contract import Contract
 from medflow.sql.text import same
+from spark_jobs.lines import content_sql
 
 _CLAIM = "payer_id, claim_id"
 _VERSION = "payer_id, claim_id, version_key"
@@ -23,7 +24,7 @@ MONEY = (
 AGE_BANDS = ((18, "0-17"), (35, "18-34"), (50, "35-49"), (65, "50-64"), (75, "65-74"), (85, "75-84"))
 
 
-def version_steps() -> dict[str, str]:
+def version_steps(contract: Contract) -> dict[str, str]:
     """Named SELECTs in order; each may read those before it. `current_sql` reads `resolved` and `claims`."""
     return {
         "versions": (
@@ -45,7 +46,7 @@ def version_steps() -> dict[str, str]:
             "WHERE last.is_reversal = 1 AND versions.version_key < heads.version_key GROUP BY versions.payer_id, versions.claim_id"
         ),
         "wanted": f"SELECT {_VERSION}, TRUE AS is_current FROM heads UNION ALL SELECT {_VERSION}, FALSE AS is_current FROM mirrored",
-        "deliveries": _deliveries(),
+        "deliveries": _deliveries(contract),
         "winners": (
             f"SELECT {_VERSION}, MAX_BY(delivery_hash, precedence) AS delivery_hash, "
             f"MIN(delivery_hash) <> MAX(delivery_hash) AS key_conflict FROM deliveries GROUP BY {_VERSION}"
@@ -56,9 +57,10 @@ def version_steps() -> dict[str, str]:
     }
 
 
-def _deliveries() -> str:
+def _deliveries(contract: Contract) -> str:
     """Versions that several files brought: what each file says, and which goes first."""
-    content = "MD5(ARRAY_JOIN(ARRAY_SORT(COLLECT_SET(CONCAT(CAST(h.line_number AS STRING), ':', h.content_hash))), ','))"
+    line = f"CONCAT(CAST(h.line_number AS STRING), ':', MD5({content_sql(contract, 'h')}))"
+    content = f"MD5(ARRAY_JOIN(ARRAY_SORT(COLLECT_SET({line})), ','))"
     # As text that sorts: an absent date is written lower than any date.
     dates = [f"COALESCE(CAST(MAX(h.{name}) AS STRING), '0000-00-00')" for name in ("adjudicated_date", "received_date")]
     precedence = f"CONCAT({dates[0]}, '|', {dates[1]}, '|', h.file_id)"
@@ -134,4 +136,3 @@ def _warnings() -> str:
     named = ", ".join(f"CASE WHEN {condition} THEN '{name}' END" for name, condition in found.items())
     added = f"CONCAT(r.quality_warnings, FILTER(ARRAY({named}), w -> w IS NOT NULL))"
     return f"CASE WHEN {' OR '.join(found.values())} THEN {added} ELSE r.quality_warnings END"
-

@@ -22,9 +22,7 @@ _AS_OF = "2026-06-30"
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A folder that is new or empty.")
 @click.option("--as-of", default=_AS_OF, show_default=True, metavar="YYYY-MM-DD", help="The day that the claims are known on.")
 @click.option("--days", type=int, default=1, show_default=True, metavar="D", help="One folder a day for the D days up to then.")
-@click.option(
-    "--defects", type=float, default=0.0, show_default=True, metavar="R", help="Share of lines with an error, 0 to 0.5."
-)
+@click.option("--defects", type=float, default=0.0, show_default=True, metavar="R", help="Share of lines with an error, 0 to 0.5.")
 @click.option("--damage", metavar="KIND", help="Spoil one finished file; a wrong KIND lists all.")
 @json_option
 def generate(*, claims: int, seed: int, out: Path, as_of: str, as_json: bool, **more: Any) -> None:
@@ -66,15 +64,11 @@ def _progress_bar(claims: int) -> Iterator[Callable[[int], None]]:
 
 def _print_summary(summary: dict[str, Any], truth: dict[str, Any]) -> None:
     files = len(summary["files"])
-    click.echo(
-        f"{summary['claims']:,} claims, {summary['lines']:,} lines in {files} file{'s' if files != 1 else ''}: {summary['out']}"
-    )
+    click.echo(f"{summary['claims']:,} claims, {summary['lines']:,} lines in {files} file{'s' if files != 1 else ''}: {summary['out']}")
     if truth["own_error_share"]:
         share, quarantined = truth["own_error_share"], sum(truth["quarantine"].values())
         click.echo(f"{share:.1%} of the lines have an error of their own; {quarantined:,} lines belong into quarantine")
     if truth["damage"]:
         damage = truth["damage"]
         click.echo(f"damaged: {damage['file']} ({damage['about']}); it should be {damage['outcome']}")
-    click.echo(
-        f"truth.json says what a right pipeline makes of them; {summary['seconds']:.1f} s. next:  medflow land {summary['out']}"
-    )
+    click.echo(f"truth.json says what a right pipeline makes of them; {summary['seconds']:.1f} s. next:  medflow land {summary['out']}")

@@ -126,18 +126,12 @@ def month_of(days: np.ndarray) -> np.ndarray:
     return (days - 719_163).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
 
 
-def _conditions(
-    specialty: np.ndarray, day: np.ndarray, person: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
-) -> np.ndarray:
+def _conditions(specialty: np.ndarray, day: np.ndarray, person: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """One condition a claim, by specialty, age, month and sex."""
     birth_year, sex = person
     month = month_of(day)
     age = 1970 + month // 12 - birth_year
-    weights = (
-        specialty_weights()[specialty]
-        * age_weights()[np.searchsorted(_AGE_EDGES, age, side="right")]
-        * season_weights()[month % 12]
-    )
+    weights = specialty_weights()[specialty] * age_weights()[np.searchsorted(_AGE_EDGES, age, side="right")] * season_weights()[month % 12]
     weights[:, PREGNANCY] *= sex == 0
     volume = np.cumsum(weights, axis=1)
     drawn = rng.random(len(day)) * volume[:, -1]

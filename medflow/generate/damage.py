@@ -164,18 +164,14 @@ DAMAGES: Final[dict[str, Damage]] = {
         lambda data: data.replace(b"MEMBER_ID,", b"MEMBER_NUMBER,", 1),
         "column_renamed",
     ),
-    "columns_reordered": Damage(
-        "bluecross", "all columns in reverse order", _by_column(lambda row, _: row[::-1], b"PLAN_CODE"), "loaded"
-    ),
+    "columns_reordered": Damage("bluecross", "all columns in reverse order", _by_column(lambda row, _: row[::-1], b"PLAN_CODE"), "loaded"),
     "column_repeated": Damage(
         "bluecross", "MEMBER_ID stands twice", _by_column(lambda row, k: [*row, row[k]], b"MEMBER_ID"), "column_repeated"
     ),
     "wrong_delimiter": Damage("bluecross", "semicolons between the fields", lambda data: data.replace(b",", b";"), "delimiter"),
     "quoted_pipe": Damage("unitedhealth", "every field in double quotes", _quote_all, "quoting"),
     "stray_quote": Damage("aetna", "a quote inside a field is not doubled", _stray_quote, "quoting"),
-    "unclosed_quote": Damage(
-        "aetna", "the last field never closes", lambda data: data.removesuffix(b'"\r\n') + b"\r\n", "quoting"
-    ),
+    "unclosed_quote": Damage("aetna", "the last field never closes", lambda data: data.removesuffix(b'"\r\n') + b"\r\n", "quoting"),
     "latin1": Damage(
         "bluecross", "one Latin-1 byte in a text field", _in_first_record(lambda cell: cell + b"\xe9", b"PLAN_CODE"), "encoding"
     ),
@@ -195,15 +191,11 @@ DAMAGES: Final[dict[str, Damage]] = {
     "trailer_wrong_amount": Damage("unitedhealth", "trailer names other cents", _trailer(_other_amount), "trailer_amount"),
     "date_shape": Damage("bluecross", "RECEIVED_DATE as MM/DD/YYYY", _in_records(_us_date), "column_values"),
     "dollars_for_cents": Damage("unitedhealth", "amounts like 1234.50", _in_records(_dollars, b"|"), "column_values"),
-    "shifted_column": Damage(
-        "bluecross", "values from MEMBER_ID on one column to the right", _in_records(_shift), "column_values"
-    ),
+    "shifted_column": Damage("bluecross", "values from MEMBER_ID on one column to the right", _in_records(_shift), "column_values"),
     "empty": Damage("bluecross", "0 bytes", lambda _: b"", "empty_file"),
     "header_only": Damage("bluecross", "a header and no record", _header_only, "loaded"),
     "header_only_trailer": Damage("unitedhealth", "a header, no record, a trailer that says so", _header_only, "loaded"),
-    "nul_bytes": Damage(
-        "bluecross", "NUL bytes in a field", _in_first_record(lambda cell: cell + b"\x00\x00", b"PLAN_CODE"), "nul_bytes"
-    ),
+    "nul_bytes": Damage("bluecross", "NUL bytes in a field", _in_first_record(lambda cell: cell + b"\x00\x00", b"PLAN_CODE"), "nul_bytes"),
     "huge_line": Damage(
         "bluecross", "one record of 100 MB", _in_first_record(lambda _: b"x" * HUGE_RECORD_BYTES, b"PLAN_CODE"), "record_too_long"
     ),

@@ -206,9 +206,7 @@ DEFECTS: Final = (
     Defect(("diagnosis_known",), "qualifier", _text("qualifier", "ABX", "BK"), payers=UNITED, whole=True, unread=True),
     Defect(("procedure_shape",), "procedure_code", _text("procedure_code", "9921", "g0439", "ABCDE", "992134")),
     Defect(("place_of_service_known",), "place_of_service", _text("place_of_service", *UNKNOWN_PLACES), tolerant=True),
-    Defect(
-        ("status_known",), "claim_status", _text("claim_status", "Z", "OK", "77"), statuses=OPEN | {PAID}, whole=True, unread=True
-    ),
+    Defect(("status_known",), "claim_status", _text("claim_status", "Z", "OK", "77"), statuses=OPEN | {PAID}, whole=True, unread=True),
     Defect(("status_known",), "claim_status", _blank("claim_status"), statuses=OPEN | {PAID}, whole=True, blanks=True),
     Defect(("version_kind_known",), "version_kind", _text("version_kind", "9", "R", "01"), payers=UNITED, unread=True),
     Defect(("version_kind_known",), "version_kind", _blank("version_kind"), payers=UNITED, blanks=True),
@@ -265,9 +263,7 @@ DEFECTS: Final = (
         lambda _: {"allowed_amount": 200, "deductible_amount": 200},
         statuses=frozenset({DENIED}),
     ),
-    Defect(
-        ("undecided_amounts_absent",), "allowed_amount", lambda _: {"allowed_amount": 300, "copay_amount": 300}, statuses=OPEN
-    ),
+    Defect(("undecided_amounts_absent",), "allowed_amount", lambda _: {"allowed_amount": 300, "copay_amount": 300}, statuses=OPEN),
     Defect(("units_range",), "units", _text("units", "0", "1000", "5000"), tolerant=True),
     Defect(("header_facts_equal",), "plan_code", _text("plan_code", "PPO-Z"), payers=BY_LINE, needs=_several_lines, spreads=True),
     Defect(("header_facts_equal",), "member_id", _other_member, payers=BY_LINE, needs=_several_lines, spreads=True),

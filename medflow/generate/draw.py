@@ -50,10 +50,6 @@ def _billed_again(batch: Batch, again: int, rng: np.random.Generator) -> Batch:
     new_version = np.repeat(len(versions.claim) + np.arange(again), versions.line_count[source])
     return Batch(
         take(claims, np.append(np.arange(len(flags)), versions.claim[source])),
-        dataclasses.replace(
-            take(versions, np.append(np.arange(len(versions.claim)), source)), claim=np.append(versions.claim, new_claim)
-        ),
-        dataclasses.replace(
-            take(lines, np.append(np.arange(len(lines.version)), copied)), version=np.append(lines.version, new_version)
-        ),
+        dataclasses.replace(take(versions, np.append(np.arange(len(versions.claim)), source)), claim=np.append(versions.claim, new_claim)),
+        dataclasses.replace(take(lines, np.append(np.arange(len(lines.version)), copied)), version=np.append(lines.version, new_version)),
     )

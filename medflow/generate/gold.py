@@ -68,9 +68,7 @@ class GoldTotals:
         paid_columns = (money[:, BILLED], money[:, ALLOWED], money[:, PAID_OUT])
         cell = month - self._first_month
         lines = versions.line_count[current.version]
-        np.add.at(
-            self._monthly[:, payer], cell, np.column_stack([ones, lines, *paid_columns, owed, status == DENIED, adjudicated])
-        )
+        np.add.at(self._monthly[:, payer], cell, np.column_stack([ones, lines, *paid_columns, owed, status == DENIED, adjudicated]))
         self._add_denials(cell, payer, versions.denial[current.version], money[:, BILLED])
         self._add_conditions(cell, payer, batch.claims.condition[claim], np.column_stack([ones, *paid_columns]))
         measures = np.column_stack([ones, *paid_columns, adjudicated, status == DENIED])
@@ -161,8 +159,7 @@ class GoldTotals:
             count, cents = self._denials[cell].tolist()
             group, code, _ = DENIALS[denial]
             rows.append(
-                self._keys(month, payer)
-                | {"denial_group": group, "denial_code": code, "claim_count": count, "denied_cents": cents}
+                self._keys(month, payer) | {"denial_group": group, "denial_code": code, "claim_count": count, "denied_cents": cents}
             )
         return sorted(rows, key=lambda row: (row["service_month"], row["payer_id"], row["denial_group"], row["denial_code"]))
 
@@ -194,9 +191,7 @@ class GoldTotals:
         """(month and payer, 0 or 1 + condition) → distinct members."""
         keys = np.unique(np.concatenate(self._members)) if self._members else np.zeros(0, np.int64)
         places, counts = np.unique(keys >> 32, return_counts=True)
-        return {
-            divmod(place, LISTED_CONDITIONS + 1): count for place, count in zip(places.tolist(), counts.tolist(), strict=True)
-        }
+        return {divmod(place, LISTED_CONDITIONS + 1): count for place, count in zip(places.tolist(), counts.tolist(), strict=True)}
 
     def _medians(self) -> dict[int, float]:
         """Month and payer → interpolated median of days from received to adjudicated."""

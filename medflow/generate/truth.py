@@ -78,9 +78,7 @@ class Truth:
             "quarantine": {name: counts.quarantined for name, counts in by_payer.items()},
             "history_lines": {name: lines[name] - counts.quarantined for name, counts in by_payer.items()},
             "clean": {name: {"claims": counts.claims, "lines": counts.clean_lines} for name, counts in by_payer.items()},
-            "version_warnings": {
-                name: {rule: counts.warnings[rule] for rule in VERSION_WARNINGS} for name, counts in by_payer.items()
-            },
+            "version_warnings": {name: {rule: counts.warnings[rule] for rule in VERSION_WARNINGS} for name, counts in by_payer.items()},
             "gold": self._gold.rows(),
         }
         if self._quarantined is not None:

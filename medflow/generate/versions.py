@@ -135,9 +135,7 @@ def _following(before: _Slot, kind: np.ndarray, full_lines: np.ndarray, context:
 
 def _flat(slots: tuple[_Slot, ...], rng: np.random.Generator) -> Versions:
     exists = np.column_stack([slot.exists for slot in slots])
-    column = {
-        field.name: np.column_stack([getattr(slot, field.name) for slot in slots])[exists] for field in dataclasses.fields(_Slot)
-    }
+    column = {field.name: np.column_stack([getattr(slot, field.name) for slot in slots])[exists] for field in dataclasses.fields(_Slot)}
     claim, sequence = np.nonzero(exists)
     count = len(claim)
     follows = np.diff(claim, prepend=-1) == 0

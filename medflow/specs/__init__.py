@@ -1,0 +1,1 @@
+"""Declarations as typed values, and the loader that checks them all at once."""

@@ -89,9 +89,7 @@ def _verification_problems(table: GoldTable) -> list[Problem]:
     return found
 
 
-def _expression_problems(
-    spot: tuple[str | int, ...], text: str, readable: Iterable[str], codes: Mapping[str, CodeList]
-) -> list[Problem]:
+def _expression_problems(spot: tuple[str | int, ...], text: str, readable: Iterable[str], codes: Mapping[str, CodeList]) -> list[Problem]:
     if not text:
         return []
     try:

@@ -19,7 +19,7 @@ def compile_sql(text: str, dialect: Dialect) -> str:
         sqlglot.errors.SqlglotError: it does not parse.
     """
     tree = sqlglot.parse_one(text, read="spark")
-    return tree.transform(_DIFFERENCES[dialect]).sql(dialect)
+    return tree.transform(_DIFFERENCES[dialect], copy=False).sql(dialect)
 
 
 def _for_duckdb(node: exp.Expr) -> exp.Expr:

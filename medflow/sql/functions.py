@@ -42,9 +42,10 @@ def _arguments(node: exp.Anonymous, count: int) -> list[exp.Expr]:
 
 def _npi_valid(value: exp.Expr) -> exp.Expr:
     text = value.sql("spark")
-    digits = [f"CAST(SUBSTRING({text}, {place}, 1) AS INT)" for place in range(1, 11)]
-    # Places 1, 3, 5, 7, 9 are doubled; a doubled digit above 9 counts as the sum of its digits: 2d - 9 for d >= 5.
-    doubled = [f"(2 * {digit} - CASE WHEN {digit} >= 5 THEN 9 ELSE 0 END)" for digit in digits[0::2]]
+    number = f"TRY_CAST({text} AS BIGINT)"
+    digits = [f"(({number} DIV {10**place}) % 10)" for place in range(9, -1, -1)]
+    # Places 1, 3, 5, 7, 9 are doubled; a doubled digit above 9 counts as the sum of its digits.
+    doubled = [f"((2 * {digit}) % 10) + ((2 * {digit}) DIV 10)" for digit in digits[0::2]]
     total = " + ".join([str(_PREFIX_SUM), *doubled, *digits[1::2]])
     return parse_one(f"(CASE WHEN {text} RLIKE '^[0-9]{{10}}\\\\z' THEN ({total}) % 10 = 0 ELSE {text} IS NULL END)", read="spark")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
@@ -42,6 +43,9 @@ class BuildEngine(Protocol):
     def side_by_side(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Independent work on several items, as many at a time as pays; results in the items' order."""
 
+    def start(self, work: Callable[[], Result]) -> Future[Result]:
+        """Work that goes on beside the next steps; ask its result before the run ends."""
+
     def close(self) -> None:
         """Free everything."""
 
@@ -49,4 +53,3 @@ class BuildEngine(Protocol):
 def typed_select(relation: str, spec: TableSpec) -> str:
     """The columns of a table in its declared order and types."""
     return f"SELECT {', '.join(f'CAST({c.name} AS {c.type}) AS {c.name}' for c in spec.columns)} FROM {relation}"
-

@@ -6,7 +6,8 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from medflow.sql.compile import compile_sql
 from spark_jobs.engines.base import Item, Result
 
 _AT_A_TIME = 2
+_HELD_BYTES = 256 << 20
 _PARTITION_SQL = {
     "identity": "{column}",
     "day": "CAST({column} AS DATE)",
@@ -38,42 +40,54 @@ class DuckDBEngine:
         self._database.execute(f"SET memory_limit = '{memory}'")
         self._database.execute(f"SET temp_directory = {_quoted(str(workspace / 'spill'))}")
         self._database.execute("SET preserve_insertion_order = false")
+        self._database.execute("SET checkpoint_threshold = '1TB'")
         if threads:
             self._database.execute(f"SET threads = {threads}")
         self._cursors = threading.local()
+        self._naming = threading.Lock()
+        self._pool = ThreadPoolExecutor(max_workers=_AT_A_TIME)
+        self._held: dict[str, pa.Table] = {}
+        self._kinds: dict[str, str] = {}
 
     def records(self, relation: str, batches: pa.RecordBatchReader) -> None:
-        self._take(relation, batches)
+        held, size = [], 0
+        for batch in batches:
+            held.append(batch)
+            size += batch.nbytes
+            if size > _HELD_BYTES:
+                rest = pa.RecordBatchReader.from_batches(batches.schema, chain(held, batches))
+                return self._copied(relation, rest)
+        # A day's files are read where they lie: copying them into tables costs more than all parsing.
+        with self._naming:
+            name = f"held_{len(self._held)}"
+            self._held[name] = pa.Table.from_batches(held, batches.schema)
+        return self._create("VIEW", relation, f"SELECT * FROM {name}")
 
     def rows(self, relation: str, table: pa.Table) -> None:
-        self._take(relation, table)
-
-    def _take(self, relation: str, rows: pa.RecordBatchReader | pa.Table) -> None:
-        name = f"incoming_{relation}"
-        self._cursor.register(name, rows)
-        self._run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM {name}")
-        self._cursor.unregister(name)
+        self._copied(relation, table)
 
     def files(self, relation: str, paths: Sequence[str], spec: TableSpec) -> None:
         if not paths:
             nothing = ", ".join(f"CAST(NULL AS {c.type}) AS {c.name}" for c in spec.columns)
-            self._run(f"CREATE OR REPLACE VIEW {relation} AS {compile_sql(f'SELECT {nothing} WHERE FALSE', 'duckdb')}")
+            self._create("VIEW", relation, compile_sql(f"SELECT {nothing} WHERE FALSE", "duckdb"))
             return
         typed = ", ".join(f"{c.name}: NULL::{_duckdb_type(c.type)}" for c in spec.columns)
         listed = ", ".join(_quoted(path) for path in paths)
         # union_by_name fills the columns that older files lack; the empty first arm gives a column that all of them lack.
-        self._run(
-            f"CREATE OR REPLACE VIEW {relation} AS SELECT * FROM (SELECT UNNEST({{{typed}}}) LIMIT 0) "
-            f"UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        self._create(
+            "VIEW",
+            relation,
+            f"SELECT * FROM (SELECT UNNEST({{{typed}}}) LIMIT 0) "
+            f"UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)",
         )
 
     def define(self, relation: str, sql: str, *, keep: bool = True) -> None:
-        kind = "TABLE" if keep else "VIEW"
-        self._run(f"CREATE OR REPLACE {kind} {relation} AS {compile_sql(sql, 'duckdb')}")
+        self.define_native(relation, compile_sql(sql, "duckdb"), keep=keep)
 
     def drop(self, *relations: str) -> None:
         for relation in relations:
-            self._run(f"DROP TABLE IF EXISTS {relation}")
+            if kind := self._kinds.pop(relation, None):
+                self._run(f"DROP {kind} {relation}")
 
     def fetch(self, sql: str) -> list[dict[str, Any]]:
         return self.fetch_native(compile_sql(sql, "duckdb"))
@@ -86,7 +100,7 @@ class DuckDBEngine:
 
     def define_native(self, relation: str, sql: str, *, keep: bool = True) -> None:
         """Name the result of DuckDB SQL as it stands."""
-        self._run(f"CREATE OR REPLACE {'TABLE' if keep else 'VIEW'} {relation} AS {sql}")
+        self._create("TABLE" if keep else "VIEW", relation, sql)
 
     def arrow(self, sql: str) -> pa.Table:
         """The rows of a result as an Arrow table."""
@@ -110,10 +124,13 @@ class DuckDBEngine:
 
     def side_by_side(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         # DuckDB gives one thread to a table of up to 122,880 rows: a day's files leave cores idle one after the other.
-        with ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
-            return list(pool.map(work, items))
+        return list(self._pool.map(work, items))
+
+    def start(self, work: Callable[[], Result]) -> Future[Result]:
+        return self._pool.submit(work)
 
     def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
         self._database.close()
 
     @property
@@ -122,8 +139,24 @@ class DuckDBEngine:
         if not hasattr(self._cursors, "connection"):
             self._cursors.connection = self._database.cursor()
             self._cursors.connection.execute("SET TimeZone = 'UTC'")
+            self._cursors.held = set()
         connection: duckdb.DuckDBPyConnection = self._cursors.connection
+        for name in self._held.keys() - self._cursors.held:
+            connection.register(name, self._held[name])
+            self._cursors.held.add(name)
         return connection
+
+    def _copied(self, relation: str, rows: pa.RecordBatchReader | pa.Table) -> None:
+        name = f"incoming_{relation}"
+        self._cursor.register(name, rows)
+        self._create("TABLE", relation, f"SELECT * FROM {name}")
+        self._cursor.unregister(name)
+
+    def _create(self, kind: str, relation: str, sql: str) -> None:
+        if self._kinds.get(relation, kind) != kind:
+            self.drop(relation)
+        self._run(f"CREATE OR REPLACE {kind} {relation} AS {sql}")
+        self._kinds[relation] = kind
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
         try:
@@ -149,4 +182,3 @@ def _duckdb_type(kind: str) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-

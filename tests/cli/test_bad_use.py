@@ -57,7 +57,9 @@ def test_broken_declarations(loaded: Lake, tmp_path: Path) -> None:
 
 def test_an_unknown_setting(lake: Lake) -> None:
     """A misspelt setting is not passed over."""
-    assert "unknown setting MEDFLOW_CATALOGUE; allowed: MEDFLOW_BUILD_ENGINE" in told(lake.command("status", environment={"MEDFLOW_CATALOGUE": "x"}), 2)
+    assert "unknown setting MEDFLOW_CATALOGUE; allowed: MEDFLOW_BUILD_ENGINE" in told(
+        lake.command("status", environment={"MEDFLOW_CATALOGUE": "x"}), 2
+    )
 
 
 def test_a_catalog_that_is_no_database(loaded: Lake) -> None:

@@ -29,9 +29,7 @@ from sqlalchemy import select
 
 @pytest.fixture
 def catalog(tmp_path):
-    catalog = SqlCatalog(
-        "lake", uri=f"sqlite:///{tmp_path / 'lake.db'}", warehouse=f"file://{tmp_path}/warehouse", schema_version="v1"
-    )
+    catalog = SqlCatalog("lake", uri=f"sqlite:///{tmp_path / 'lake.db'}", warehouse=f"file://{tmp_path}/warehouse", schema_version="v1")
     catalog.create_namespace("toy")
     yield catalog
     catalog.close()

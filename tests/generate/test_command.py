@@ -23,10 +23,7 @@ def test_json_summary(tmp_path, capsys):
 
 def test_human_summary(tmp_path, capsys):
     """Without --json, a few lines say what was written, what is wrong in it, and what to do next."""
-    assert (
-        run("--claims", 50, "--seed", 3, "--out", tmp_path / "s", "--as-of", "2025-12-31", "--damage", "empty", "--defects", 0.1)
-        == 0
-    )
+    assert run("--claims", 50, "--seed", 3, "--out", tmp_path / "s", "--as-of", "2025-12-31", "--damage", "empty", "--defects", 0.1) == 0
     out, err = capsys.readouterr()
     assert "50 claims" in out and "medflow land" in out and "empty_file" in out and "quarantine" in out and err == ""
     assert (tmp_path / "s/bluecross/bluecross_claims_2025-12-31.csv").read_bytes() == b""

@@ -50,9 +50,7 @@ CHECKS = {
     "truncated_mid_record": lambda a, b: a.startswith(b) and not b.endswith(b"\n") and b.count(b"\n") == a.count(b"\n") - 1,
     "trailer_missing": lambda a, b: a.startswith(b) and b"TRL" not in b and b.endswith(b"\n"),
     "trailer_wrong_count": lambda a, b: int(table(b, "|")[-1][1]) == int(table(a, "|")[-1][1]) + 1,
-    "trailer_wrong_amount": lambda a, b: (
-        table(b, "|")[-1][:2] == table(a, "|")[-1][:2] and table(b, "|")[-1] != table(a, "|")[-1]
-    ),
+    "trailer_wrong_amount": lambda a, b: table(b, "|")[-1][:2] == table(a, "|")[-1][:2] and table(b, "|")[-1] != table(a, "|")[-1],
     "date_shape": lambda _, b: all(day[2] == day[5] == "/" for day in column(b, "RECEIVED_DATE")),
     "dollars_for_cents": lambda a, b: (
         all("." in cell for cell in column(b, "billed_amt", "|")) and b.splitlines()[-1] == a.splitlines()[-1]

@@ -166,9 +166,7 @@ def test_funnel(clean_sample, claims):
             charges[month(head.received), payer, stage] += money["billed"] * (stage < reached[head.status])
     told = clean_sample[1]["gold"]["claims_approval_funnel"]
     assert {(row["received_month"], row["payer_id"], row["stage_order"] - 1): row["claim_count"] for row in told} == dict(cells)
-    assert {(row["received_month"], row["payer_id"], STAGES.index(row["stage"])): row["billed_cents"] for row in told} == dict(
-        charges
-    )
+    assert {(row["received_month"], row["payer_id"], STAGES.index(row["stage"])): row["billed_cents"] for row in told} == dict(charges)
 
 
 def test_denials_and_conditions(clean_sample, claims):

@@ -1,4 +1,4 @@
-"""Reads the current release over and over until HOME/stop exists; prints how often, or what did not fit together."""
+"""Reads the current release over and over until HOME/stop exists; prints a line after the first read and one at the end."""
 
 import sys
 import time
@@ -19,11 +19,13 @@ def main(home):
         files = {name: table.files for name, table in release.tables.items()}
         found = {name: [pq.read_table(path)["marker"].to_pylist() for path in paths] for name, paths in files.items()}
         if any(markers != [[release.number]] for markers in found.values()) or release.number < last:
-            print(f"release {release.number} after {last}: {found}")
+            print(f"release {release.number} after {last}: {found}", flush=True)
             return
         reads, last = reads + 1, release.number
+        if reads == 1:
+            print("reading", flush=True)
         time.sleep(PAUSE_SECONDS)
-    print(f"{reads} reads, last {last}")
+    print(f"{reads} reads, last {last}", flush=True)
 
 
 if __name__ == "__main__":

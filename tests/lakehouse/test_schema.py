@@ -38,9 +38,7 @@ def test_every_type_comes_back_from_iceberg(text):
     assert spark_type(iceberg_type(text)) == normal_type(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["float", "decimal(12)", "array<string", "array<int,int>", "map<string>", "struct<a>", "", "set<int>"]
-)
+@pytest.mark.parametrize("text", ["float", "decimal(12)", "array<string", "array<int,int>", "map<string>", "struct<a>", "", "set<int>"])
 def test_other_types_are_problems_all_at_once(text):
     """Each wrong column is named, with what is allowed."""
     columns = (Column(name="fine", type="int"), Column(name="wrong", type=text), Column(name="also", type="varchar"))

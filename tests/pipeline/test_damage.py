@@ -56,7 +56,13 @@ def test_a_damaged_file_is_rejected_whole_with_its_reason(kind: str, rejections:
 def test_a_reason_never_holds_a_cell(rejections: tuple[Lake, dict[str, Any]], sound: dict[str, bytes]) -> None:
     """No member, claim or provider of the files stands in any message."""
     _, outcomes = rejections
-    cells = {cell for payer in ("bluecross", "unitedhealth") for line in sound[payer].decode().splitlines()[1:50] for cell in line.replace("|", ",").split(",") if len(cell) > 7}
+    cells = {
+        cell
+        for payer in ("bluecross", "unitedhealth")
+        for line in sound[payer].decode().splitlines()[1:50]
+        for cell in line.replace("|", ",").split(",")
+        if len(cell) > 7
+    }
     told = " ".join(file.reason for file in outcomes.values())
     assert not [cell for cell in cells if cell in told]
 

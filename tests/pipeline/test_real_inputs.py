@@ -15,7 +15,9 @@ from tests.support.lake import ROOT, Lake, copied_knowledge_base
 _DATA = ROOT.parent / "shared/data"
 _YAML = ROOT / "tests/data/payers"
 _MONEY = "sum(CAST(fields['{}'] AS DECIMAL(12, 2)))"
-pytestmark = pytest.mark.skipif(not _DATA.is_dir(), reason="../shared/data is not beside this checkout: the real input files are not shipped")
+pytestmark = pytest.mark.skipif(
+    not _DATA.is_dir(), reason="../shared/data is not beside this checkout: the real input files are not shipped"
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,11 @@ def test_no_line_of_the_carrier_file_is_lost_to_versions(lake: Lake) -> None:
 
 def test_what_is_known_of_the_denials_sample_is_found(lake: Lake) -> None:
     """900 provider ids fail the check digit and 328 denied claims carry money, as its README says."""
-    errors = Counter(error["rule_id"] for row in lake.rows("healthcare.claims_quarantined", "errors", "payer_id = 'denials_1k'") for error in row["errors"])
+    errors = Counter(
+        error["rule_id"]
+        for row in lake.rows("healthcare.claims_quarantined", "errors", "payer_id = 'denials_1k'")
+        for error in row["errors"]
+    )
     assert errors["npi_check"] == 900
     assert errors["denied_amounts_zero"] == 328
 

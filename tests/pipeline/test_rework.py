@@ -55,7 +55,7 @@ def verified(lake: Lake) -> bool:
     return not [finding for finding in verify_release(lake.site(), lambda _: None)[1] if finding.failed]
 
 
-def done(lake: Lake, work, *rest) -> RunOutcome:  # noqa: ANN001, ANN002 - a test's shorthand
+def done(lake: Lake, work, *rest) -> RunOutcome:
     return work(lake.site(), order(LATER), *rest)
 
 
@@ -142,7 +142,14 @@ def test_a_rebuild_equals_a_first_run_under_the_new_rules(lake: Lake, tmp_path: 
 
 def test_a_changed_gold_table_is_rebuilt_with_the_next_load(lake: Lake) -> None:
     """No month of a gold table is of another definition than the next one."""
-    lake.put("unitedhealth", "1.txt", unitedhealth(replace(v, service=date(2026, 3, 1), received=date(2026, 3, 20), adjudicated=date(2026, 3, 21), paid_on=date(2026, 3, 22)) for v in sound(5)))
+    lake.put(
+        "unitedhealth",
+        "1.txt",
+        unitedhealth(
+            replace(v, service=date(2026, 3, 1), received=date(2026, 3, 20), adjudicated=date(2026, 3, 21), paid_on=date(2026, 3, 22))
+            for v in sound(5)
+        ),
+    )
     path = lake.knowledge_base / "gold/claims_monthly_summary.sql"
     path.write_text(path.read_text().replace("CAST(SUM(billed_amount) AS DOUBLE) / CAST(COUNT(*) AS DOUBLE) AS", "CAST(1 AS DOUBLE) AS"))
     outcome = lake.run()
@@ -164,8 +171,16 @@ def test_a_gold_rebuild_alone(lake: Lake) -> None:
 def test_an_added_column_evolves_the_table(lake: Lake) -> None:
     """A new gold column is NULL in no row: the table is built whole with the next load."""
     path = lake.knowledge_base / "gold/denial_reasons.sql"
-    text = path.read_text().replace("  share_of_denied_amount: {", "  average_denied:         {type: double, about: denied_amount / claim_count}\n  share_of_denied_amount: {")
-    path.write_text(text.replace("  denied_amount,\n  CAST(denied", "  denied_amount,\n  CAST(denied_amount AS DOUBLE) / CAST(claim_count AS DOUBLE) AS average_denied,\n  CAST(denied"))
+    text = path.read_text().replace(
+        "  share_of_denied_amount: {",
+        "  average_denied:         {type: double, about: denied_amount / claim_count}\n  share_of_denied_amount: {",
+    )
+    path.write_text(
+        text.replace(
+            "  denied_amount,\n  CAST(denied",
+            "  denied_amount,\n  CAST(denied_amount AS DOUBLE) / CAST(claim_count AS DOUBLE) AS average_denied,\n  CAST(denied",
+        )
+    )
     lake.put("bluecross", "2.csv", bluecross([replace(v, claim=f"N{v.claim}").denied() for v in sound()]))
     assert lake.run().release == 2
     assert [row["average_denied"] for row in lake.rows("healthcare_gold.denial_reasons")] == [200.0]

@@ -18,7 +18,17 @@ MONTHLY = "healthcare_gold.claims_monthly_summary"
 
 def claims(count: int, start: int = 0) -> list[Version]:
     """Sound claims over four months of service."""
-    return [Version(f"C{n}", member=f"M{n % 5}", service=date(2026, 1 + n % 4, 3), received=date(2026, 5, 1), adjudicated=date(2026, 5, 9), paid_on=date(2026, 5, 10)) for n in range(start, start + count)]
+    return [
+        Version(
+            f"C{n}",
+            member=f"M{n % 5}",
+            service=date(2026, 1 + n % 4, 3),
+            received=date(2026, 5, 1),
+            adjudicated=date(2026, 5, 9),
+            paid_on=date(2026, 5, 10),
+        )
+        for n in range(start, start + count)
+    ]
 
 
 @pytest.mark.parametrize("payer", WRITERS)
@@ -28,9 +38,30 @@ def test_each_layout_becomes_the_same_clean_lines(lake: Lake, payer: str) -> Non
     outcome = lake.run()
     assert outcome.release == 1
     assert outcome.gate["outcome"] == "pass"
-    rows = lake.rows(CLEAN, "claim_id, line_number, claim_version, principal_diagnosis, diagnosis_codes, service_from, billed_amount, paid_amount, deductible_amount, claim_status, rendering_npi, age_band")
-    first = {"claim_id": "C1", "line_number": 1, "claim_version": 1, "principal_diagnosis": "E11.9", "diagnosis_codes": ["E11.9"], "service_from": date(2026, 1, 10), "billed_amount": Decimal("200.00"), "paid_amount": Decimal("100.00"), "deductible_amount": Decimal("20.00"), "claim_status": "paid", "rendering_npi": "1234567893", "age_band": "50-64"}
-    second = first | {"line_number": 2, "billed_amount": Decimal("80.00"), "paid_amount": Decimal("20.00"), "deductible_amount": Decimal("30.00")}
+    rows = lake.rows(
+        CLEAN,
+        "claim_id, line_number, claim_version, principal_diagnosis, diagnosis_codes, service_from, billed_amount, paid_amount, deductible_amount, claim_status, rendering_npi, age_band",
+    )
+    first = {
+        "claim_id": "C1",
+        "line_number": 1,
+        "claim_version": 1,
+        "principal_diagnosis": "E11.9",
+        "diagnosis_codes": ["E11.9"],
+        "service_from": date(2026, 1, 10),
+        "billed_amount": Decimal("200.00"),
+        "paid_amount": Decimal("100.00"),
+        "deductible_amount": Decimal("20.00"),
+        "claim_status": "paid",
+        "rendering_npi": "1234567893",
+        "age_band": "50-64",
+    }
+    second = first | {
+        "line_number": 2,
+        "billed_amount": Decimal("80.00"),
+        "paid_amount": Decimal("20.00"),
+        "deductible_amount": Decimal("30.00"),
+    }
     assert rows == [first, second]
 
 
@@ -54,7 +85,20 @@ def test_a_renamed_or_redelivered_file_is_recognised(lake: Lake) -> None:
 
 def test_runs_in_any_split_give_the_same_tables(lake: Lake, tmp_path) -> None:
     """All files in one run, or one by one in the other order: every table is the same."""
-    files = [("bluecross", "1.csv", bluecross(claims(6))), ("bluecross", "2.csv", bluecross([replace(v, sequence=1, received=date(2026, 5, 20), adjudicated=date(2026, 5, 25), paid_on=date(2026, 5, 26)) for v in claims(3)])), ("unitedhealth", "3.txt", unitedhealth(claims(5)))]
+    files = [
+        ("bluecross", "1.csv", bluecross(claims(6))),
+        (
+            "bluecross",
+            "2.csv",
+            bluecross(
+                [
+                    replace(v, sequence=1, received=date(2026, 5, 20), adjudicated=date(2026, 5, 25), paid_on=date(2026, 5, 26))
+                    for v in claims(3)
+                ]
+            ),
+        ),
+        ("unitedhealth", "3.txt", unitedhealth(claims(5))),
+    ]
     for file in files:
         lake.put(*file)
     lake.run()
@@ -71,7 +115,9 @@ def test_a_claim_that_moves_month_leaves_no_trace_in_the_old_one(lake: Lake) -> 
     original = claims(1)[0]
     lake.put("bluecross", "1.csv", bluecross([original]))
     lake.run()
-    moved = replace(original, sequence=1, service=date(2026, 3, 9), received=date(2026, 5, 20), adjudicated=date(2026, 5, 21), paid_on=date(2026, 5, 22))
+    moved = replace(
+        original, sequence=1, service=date(2026, 3, 9), received=date(2026, 5, 20), adjudicated=date(2026, 5, 21), paid_on=date(2026, 5, 22)
+    )
     lake.put("bluecross", "2.csv", bluecross([moved]))
     lake.run()
     assert [row["claim_service_date"] for row in lake.rows(CLEAN)] == [date(2026, 3, 9)]
@@ -81,13 +127,17 @@ def test_a_claim_that_moves_month_leaves_no_trace_in_the_old_one(lake: Lake) -> 
 def test_a_reversed_claim_stays_with_zero_amounts(lake: Lake) -> None:
     """A void keeps the claim, with status reversed and 0.00; the signed rows stay in history."""
     original = claims(1)[0]
-    void = replace(original, sequence=1, status="reversed", received=date(2026, 5, 20), adjudicated=date(2026, 5, 21), paid_on=date(2026, 5, 22))
+    void = replace(
+        original, sequence=1, status="reversed", received=date(2026, 5, 20), adjudicated=date(2026, 5, 21), paid_on=date(2026, 5, 22)
+    )
     for payer, writer in WRITERS.items():
         lake.put(payer, "1.csv", writer([original, void]))
     lake.run()
     rows = lake.rows(CLEAN, "payer_id, claim_status, claim_version, billed_amount, paid_amount, quality_warnings")
     assert [row["payer_id"] for row in rows] == ["aetna", "bluecross", "unitedhealth"]
-    assert {(row["claim_status"], row["claim_version"], row["billed_amount"], row["paid_amount"]) for row in rows} == {("reversed", 2, Decimal("0.00"), Decimal("0.00"))}
+    assert {(row["claim_status"], row["claim_version"], row["billed_amount"], row["paid_amount"]) for row in rows} == {
+        ("reversed", 2, Decimal("0.00"), Decimal("0.00"))
+    }
     assert all(row["quality_warnings"] == [] for row in rows)
     assert sorted(row["billed_amount"] for row in lake.rows(HISTORY)) == [Decimal("-200.00")] * 3 + [Decimal("200.00")] * 3
 
@@ -109,7 +159,9 @@ def test_the_gate_refuses_and_remembers(lake: Lake) -> None:
     lake.put("bluecross", "good.csv", bluecross(claims(100)))
     lake.run()
     lake.put("bluecross", "bad.csv", bluecross([*claims(90, 200), *(replace(v, npi="1234567890") for v in claims(30, 400))]))
-    with pytest.raises(GateRefused, match=r"bluecross: 30 of 120 lines \(25.0%\).*npi_check \(30 lines, first in bluecross/bad.csv\)") as first:
+    with pytest.raises(
+        GateRefused, match=r"bluecross: 30 of 120 lines \(25.0%\).*npi_check \(30 lines, first in bluecross/bad.csv\)"
+    ) as first:
         lake.run()
     assert first.value.exit_code == 3
     assert lake.release().number == 1

@@ -39,7 +39,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, dict[str, An
 def test_rule_counts_are_those_meant(sample: tuple[Lake, dict[str, Any], Path]) -> None:
     """Every rule, warnings and siblings included, fails exactly the lines that were written to fail it."""
     lake, truth, _ = sample
-    found = {(r["payer_id"], r["rule_id"]): r["rows_failed"] for r in lake.rows("healthcare.data_quality_log", "payer_id, rule_id, rows_failed", "layer = 'silver' AND payer_id <> 'all'")}
+    found = {
+        (r["payer_id"], r["rule_id"]): r["rows_failed"]
+        for r in lake.rows("healthcare.data_quality_log", "payer_id, rule_id, rows_failed", "layer = 'silver' AND payer_id <> 'all'")
+    }
     meant = {(payer, rule): count for payer, rules in truth["rules"].items() for rule, count in rules.items()}
     assert {key: count for key, count in found.items() if count} == {key: count for key, count in meant.items() if count}
 
@@ -47,7 +50,9 @@ def test_rule_counts_are_those_meant(sample: tuple[Lake, dict[str, Any], Path]) 
 def test_lines_with_an_error_of_their_own_are_in_the_promised_band(sample: tuple[Lake, dict[str, Any], Path]) -> None:
     """3.5 to 5 % of the lines, as asked for with --defects 0.04."""
     lake, truth, _ = sample
-    row = lake.rows("healthcare.data_quality_log", "rows_checked, rows_failed", "layer = 'gate' AND rule_id = 'error_share' AND payer_id = 'all'")[0]
+    row = lake.rows(
+        "healthcare.data_quality_log", "rows_checked, rows_failed", "layer = 'gate' AND rule_id = 'error_share' AND payer_id = 'all'"
+    )[0]
     assert row["rows_failed"] == sum(truth["own_error_lines"].values())
     assert 0.035 <= row["rows_failed"] / row["rows_checked"] <= 0.05
 
@@ -56,7 +61,9 @@ def test_quarantine_holds_exactly_the_lines_meant(sample: tuple[Lake, dict[str, 
     """Line by line, by the identity of row_id: SHA-256 of file, record number and line index."""
     lake, truth, folder = sample
     hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in truth["files"]}
-    meant = Counter(hashlib.sha256(f"{hashes[name]}:{number}:{index}".encode()).hexdigest() for name, number, index in truth["quarantined_records"])
+    meant = Counter(
+        hashlib.sha256(f"{hashes[name]}:{number}:{index}".encode()).hexdigest() for name, number, index in truth["quarantined_records"]
+    )
     found = Counter(row["row_id"] for row in lake.rows("healthcare.claims_quarantined", "row_id"))
     assert found == meant
     per_payer = Counter(row["payer_id"] for row in lake.rows("healthcare.claims_quarantined", "payer_id"))
@@ -110,7 +117,13 @@ def test_too_many_defects_are_refused(lake: Lake, tmp_path: Path) -> None:
 
 def _as_truth(name: str, row: dict[str, Any]) -> Any:
     """A table's value as truth.json writes it: cents as whole numbers, dates as text."""
-    value = row[name] if name in row else row[name.replace("_cents", "_amount")] if name.replace("_cents", "_amount") in row else row[name.removesuffix("_cents")]
+    value = (
+        row[name]
+        if name in row
+        else row[name.replace("_cents", "_amount")]
+        if name.replace("_cents", "_amount") in row
+        else row[name.removesuffix("_cents")]
+    )
     if isinstance(value, Decimal):
         return int(value * 100)
     return value.isoformat() if isinstance(value, date) else value

@@ -88,7 +88,9 @@ def test_a_stopped_run_that_was_taken_over_cannot_publish(waiting: Lake, point: 
 def test_the_second_run_may_wait(waiting: Lake) -> None:
     """With --wait it goes on when the first has ended, and finds nothing left to do."""
     first = stopped_at(waiting, "before step gold#1")
-    second = subprocess.Popen([sys.executable, "-m", "medflow", *_RUN, "--wait", "60"], env=waiting.environment(), stdout=subprocess.PIPE, text=True)
+    second = subprocess.Popen(
+        [sys.executable, "-m", "medflow", *_RUN, "--wait", "60"], env=waiting.environment(), stdout=subprocess.PIPE, text=True
+    )
     time.sleep(3)
     assert second.poll() is None
     assert continued(first)[0] == 0

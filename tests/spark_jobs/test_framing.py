@@ -226,9 +226,7 @@ def test_record_limit_is_exact():
         assert rejection(b"A,B,C\n1,2,345678" + end, COMMA, chunk_bytes, 9).code == "record_too_long"
 
 
-@pytest.mark.parametrize(
-    "start, unit, told", [(b"", b"x", "record 1"), (b"A,B,C\n1", b"x", "2"), (b'A,B,C\n1,"', b"\n", "closed")]
-)
+@pytest.mark.parametrize("start, unit, told", [(b"", b"x", "record 1"), (b"A,B,C\n1", b"x", "2"), (b'A,B,C\n1,"', b"\n", "closed")])
 def test_a_line_of_100_mb_is_noticed_early_and_in_little_memory(start, unit, told):
     """A record without end, quoted or not, is refused after a few MiB are read."""
     stream = io.BytesIO(start + unit * (100_000_000 // len(unit)))

@@ -22,7 +22,7 @@ from spark_jobs.run import CLEAN, HISTORY
 from spark_jobs.versions import MONEY, current_sql, version_steps
 
 _BASE = load_knowledge_base(packaged_knowledge_base())
-_STEPS = {name: compile_sql(sql, "duckdb") for name, sql in version_steps().items()}
+_STEPS = {name: compile_sql(sql, "duckdb") for name, sql in version_steps(_BASE.contract).items()}
 _CURRENT = compile_sql(current_sql(_BASE.contract, _BASE.tables[CLEAN].column_names), "duckdb")
 _TYPES = {"string": "VARCHAR", "array<string>": "VARCHAR[]"}
 _COLUMNS = {column.name: _TYPES.get(column.type, column.type) for column in _BASE.tables[HISTORY].columns}
@@ -62,7 +62,6 @@ def as_row(line: Accepted) -> dict[str, Any]:
         "received_date": date(2026, 2, 1),
         "adjudicated_date": None if line.adjudicated is None else date(2026, 3, line.adjudicated),
         "claim_status": "reversed" if line.kind == "reversal" else "paid",
-        "content_hash": line.content,
         "quality_warnings": [],
         "row_id": line.row,
         "file_id": line.file,
@@ -99,16 +98,16 @@ def meant(lines: list[Accepted]) -> set[tuple[Any, ...]]:
         signed = {number: (-1 if line.kind == "reversal" else 1) * line.billed for number, line in before.items()}
         if signed != {number: line.billed for number, line in newest.items()}:
             warnings.add("reversal_mismatch")
-    return {
-        (number, line.row, len(versions), 0 if reversal else line.billed, tuple(sorted(warnings))) for number, line in newest.items()
-    }
+    return {(number, line.row, len(versions), 0 if reversal else line.billed, tuple(sorted(warnings))) for number, line in newest.items()}
 
 
 def winning(lines: list[Accepted]) -> tuple[dict[int, Accepted], bool]:
     """The lines of one version that stand, by number, and whether files disagreed."""
     by_file = {file: list(of) for file, of in groupby(sorted(lines, key=lambda line: line.file), key=lambda line: line.file)}
     says = {file: frozenset((line.line, line.content) for line in of) for file, of in by_file.items()}
-    order = {file: (max(str(line.adjudicated or "").zfill(3) for line in of) if of[0].adjudicated else "", file) for file, of in by_file.items()}
+    order = {
+        file: (max(str(line.adjudicated or "").zfill(3) for line in of) if of[0].adjudicated else "", file) for file, of in by_file.items()
+    }
     best = says[max(by_file, key=lambda file: order[file])]
     standing = [line for file, of in by_file.items() if says[file] == best for line in of]
     chosen: dict[int, Accepted] = {}
@@ -146,7 +145,8 @@ def test_current_versions_equal_the_plain_telling_in_any_order(lines: list[Accep
 
 
 @pytest.mark.parametrize(
-    ("years", "band"), [(0, "0-17"), (17, "0-17"), (18, "18-34"), (34, "18-34"), (35, "35-49"), (64, "50-64"), (74, "65-74"), (84, "75-84"), (85, "85+")]
+    ("years", "band"),
+    [(0, "0-17"), (17, "0-17"), (18, "18-34"), (34, "18-34"), (35, "35-49"), (64, "50-64"), (74, "65-74"), (84, "75-84"), (85, "85+")],
 )
 def test_age_bands_have_the_declared_edges(years: int, band: str) -> None:
     """Age is the year of service less the year of birth."""

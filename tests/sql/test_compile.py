@@ -30,7 +30,7 @@ def statements(base: KnowledgeBase) -> Iterator[tuple[str, str]]:
     yield "accepted", rules.accepted_sql(base.contract, "b")
     yield "failed", rules.failed_sql(base.contract)
     yield "counts", rules.rule_counts_sql(base.contract)
-    yield from versions.version_steps().items()
+    yield from versions.version_steps(base.contract).items()
     yield "current", versions.current_sql(base.contract, base.tables[CLEAN].column_names)
     for name, table in base.gold.items():
         yield name, table.query

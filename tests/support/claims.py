@@ -106,7 +106,14 @@ def _amounts(version: Version, line: Line) -> dict[str, Decimal | None]:
     """Billed, then what the payer decided; the member owes the rest of the allowed amount as a deductible."""
     sign = _sign(version)
     decided = version.status not in ("pending", "rejected")
-    payer = {"allowed": line.allowed, "paid": line.paid, "deductible": line.allowed - line.paid, "coinsurance": ZERO, "copay": ZERO, "other": ZERO}
+    payer = {
+        "allowed": line.allowed,
+        "paid": line.paid,
+        "deductible": line.allowed - line.paid,
+        "coinsurance": ZERO,
+        "copay": ZERO,
+        "other": ZERO,
+    }
     return {"billed": sign * line.billed, **{name: sign * value if decided else None for name, value in payer.items()}}
 
 
@@ -115,7 +122,18 @@ def _bluecross_rows(version: Version) -> Iterable[list[str]]:
         codes = [*version.diagnoses, "", "", "", ""][:4]
         amounts = ["" if value is None else f"{value:.2f}" for value in _amounts(version, line).values()]
         dates = [_iso(version.service), _iso(version.service), _iso(version.received), _iso(version.adjudicated), _iso(version.paid_on)]
-        head = [version.claim, str(line.number), str(version.sequence), version.member, version.birth_year, "F", "PPO", version.npi, version.npi, "11"]
+        head = [
+            version.claim,
+            str(line.number),
+            str(version.sequence),
+            version.member,
+            version.birth_year,
+            "F",
+            "PPO",
+            version.npi,
+            version.npi,
+            "11",
+        ]
         denial = "-".join(version.denial) if version.status == "denied" else ""
         yield [*head, *codes, line.procedure, "", "", str(line.units), *dates, *amounts, _STATUS["bluecross"][version.status], denial]
 
@@ -131,7 +149,21 @@ def _unitedhealth_rows(version: Version) -> Iterable[list[str]]:
         head = [own, str(line.number), kind, version.claim, version.member, version.birth_year, "F", "HMO"]
         npi = version.npi.zfill(12)
         denial = list(version.denial) if version.status == "denied" else ["", ""]
-        yield [*head, npi, npi, "11", *pairs, line.procedure, "", "", str(line.units), *dates, *amounts, _STATUS["unitedhealth"][version.status], *denial]
+        yield [
+            *head,
+            npi,
+            npi,
+            "11",
+            *pairs,
+            line.procedure,
+            "",
+            "",
+            str(line.units),
+            *dates,
+            *amounts,
+            _STATUS["unitedhealth"][version.status],
+            *denial,
+        ]
 
 
 def _aetna_record(version: Version) -> dict[str, str]:

@@ -19,5 +19,3 @@ def main(arguments: list[str]) -> None:
     from medflow.cli import main as medflow
 
     medflow(arguments)
-
-

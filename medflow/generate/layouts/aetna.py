@@ -102,8 +102,7 @@ class AetnaLayout(Layout):
         """The lines laid side by side; groups that a version does not fill are blank."""
         lines, versions = batch.lines, batch.versions
         modifiers = [
-            ";".join(filter(None, pair))
-            for pair in base.MODIFIER_WORDS[np.column_stack([lines.modifier_1, lines.modifier_2])].tolist()
+            ";".join(filter(None, pair)) for pair in base.MODIFIER_WORDS[np.column_stack([lines.modifier_1, lines.modifier_2])].tolist()
         ]
         texts = {
             "Proc": lookup(base.PROCEDURE_WORDS[lines.procedure].tolist()),
