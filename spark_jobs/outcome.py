@@ -23,7 +23,10 @@ class FileOutcome:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """The end of a run. `release` is null when nothing changed."""
+    """The end of a run. `release` is null when nothing changed.
+
+    `pipeline_seconds`: from the look into the landing folder to the published release, without the import of engines.
+    """
 
     batch_id: str | None
     release: int | None

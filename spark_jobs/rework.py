@@ -61,7 +61,7 @@ def rebuild(site: Site, order: Order, table: str) -> RunOutcome:
     Raises:
         UsageError: no such table, or it is not built from others.
     """
-    begun = time.monotonic()
+    begun = time.monotonic()  # this module has imported the engine
     gold = tuple(site.knowledge_base.gold)
     depends = {HISTORY: (HISTORY, CLEAN, *gold), CLEAN: (CLEAN, *gold), **{name: (name,) for name in gold}}
     wanted = next((name for name in depends if table in (name, name.split(".")[1])), None)

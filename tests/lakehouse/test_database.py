@@ -1,6 +1,5 @@
 """The catalog database: what a user hears when it cannot be used."""
 
-import os
 import sqlite3
 import threading
 
@@ -78,14 +77,6 @@ def test_a_read_only_catalog_is_told_when_it_is_written(tmp_path):
         connection.execute(text("CREATE TABLE t (a TEXT)"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
-def test_a_folder_without_permission_is_told(tmp_path):
-    """No permission is a CatalogError, not a traceback."""
-    tmp_path.chmod(0o500)
-    with pytest.raises(CatalogError, match="MEDFLOW_CATALOG"):
-        connect(f"sqlite:///{tmp_path / 'below' / 'lake.db'}")
-
-
 @pytest.mark.parametrize("url", ["lake.db", "mysql://host/lake", "://"])
 def test_a_url_of_another_kind_is_wrong_usage(url):
     """The message lists the allowed forms."""
@@ -95,7 +86,6 @@ def test_a_url_of_another_kind_is_wrong_usage(url):
 
 def test_a_silent_server_is_named_without_its_password():
     """A Postgres that does not answer is a CatalogError; the password stays out of it."""
-    pytest.importorskip("psycopg2", reason="psycopg2: pip install 'medflow[services]'")
     with pytest.raises(CatalogError) as error:
         connect("postgresql://me:secret@127.0.0.1:9/lake")
     assert "does not answer" in str(error.value) and "secret" not in str(error.value)
