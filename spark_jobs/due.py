@@ -13,26 +13,28 @@ from medflow.specs.knowledge_base import KnowledgeBase
 if TYPE_CHECKING:
     from spark_jobs.run import Batch
 
-HISTORY, CLEAN, PROVIDERS = "healthcare.claims_history", "healthcare.claims_clean", "healthcare.providers"
-
 
 @dataclass(frozen=True)
 class Due:
-    """Fingerprints of the release (empty before the first), and the tables whose declarations changed since."""
+    """Fingerprints of the release (empty before the first), and the tables whose declarations changed since.
+
+    `gone`: sentences on candidates that are no longer in the landing folder.
+    """
 
     released: Mapping[str, str]
     silver: tuple[str, ...]
     gold: tuple[str, ...]
+    gone: tuple[str, ...] = ()
 
     @property
     def notices(self) -> tuple[str, ...]:
-        return tuple(_notice(name) for name in (*self.silver, *self.gold))
+        return (*self.gone, *(_notice(name) for name in (*self.silver, *self.gold)))
 
     def notices_after(self, batch: Batch) -> tuple[str, ...]:
         """What is still due when `batch` is published: a load rebuilds changed gold tables by itself."""
         left = [name for name in self.silver if _table(name) not in batch.rebuild]
         left += [name for name in self.gold if batch.kind != "load" and name not in batch.rebuild]
-        return tuple(_notice(name) for name in left)
+        return (*self.gone, *(_notice(name) for name in left))
 
     def fingerprints_after(self, knowledge_base: KnowledgeBase, batch: Batch) -> dict[str, str]:
         """What the new release is built from: a table that stays due keeps its old fingerprint, so that it stays told."""

@@ -37,6 +37,9 @@ def landing_files(landing: Path, payers: Collection[str]) -> list[SeenFile]:
     """
     if not landing.is_dir():
         raise LandingError(f"there is no landing folder at {landing}; `medflow land DIR` copies payer files there (MEDFLOW_LANDING)")
+    for folder in _folders(landing):
+        if folder.name not in payers and _holds_payers(folder, payers):
+            raise UsageError(f"{folder} lies one level too deep; `medflow land {folder}` copies its files to the folders of their payers")
     return [_seen(landing, payer, path) for payer, path in _payer_files(landing, payers)]
 
 
@@ -100,7 +103,7 @@ def file_hash(path: Path) -> str:
 def _roots(source: Path, payers: Collection[str]) -> list[Path]:
     """`source` itself, or its folders of one day each where the payers lie one level down."""
     inner = [path for path in _folders(source) if path.name not in payers]
-    days = [path for path in inner if any(child.name in payers for child in _folders(path))]
+    days = [path for path in inner if _holds_payers(path, payers)]
     unknown = [path for path in inner if path not in days]
     if unknown:
         raise _unknown_payer(unknown[0], payers)
@@ -112,11 +115,15 @@ def _payer_files(folder: Path, payers: Collection[str]) -> Iterator[tuple[str, P
         if payer_folder.name in payers:
             files = (path for path in sorted(payer_folder.rglob("*")) if path.is_file() and _finished(path))
             yield from ((payer_folder.name, path) for path in files)
-        elif not any(child.name in payers for child in _folders(payer_folder)):
+        elif not _holds_payers(payer_folder, payers):
             raise _unknown_payer(payer_folder, payers)
     loose = [path.name for path in sorted(folder.iterdir()) if path.is_file() and _finished(path) and path.name not in _NOT_CLAIMS]
     if loose:
         raise UsageError(f"{loose[0]} lies directly in {folder}; a file lies in the folder of its payer: {', '.join(payers)}")
+
+
+def _holds_payers(folder: Path, payers: Collection[str]) -> bool:
+    return any(child.name in payers for child in _folders(folder))
 
 
 def _folders(path: Path) -> list[Path]:
@@ -143,7 +150,7 @@ def _seen(landing: Path, payer: str, path: Path) -> SeenFile:
 
 
 def _land_one(payer: str, path: Path, name: str, shelf: _Shelf) -> Landed:
-    digest = file_hash(path)
+    digest = _seen(path.parent, payer, path).sha256
     if (payer, digest) in shelf.here:
         return Landed(payer, shelf.here[payer, digest], digest, copied=False)
     target = shelf.landing / name

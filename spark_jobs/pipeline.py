@@ -21,7 +21,7 @@ from medflow.errors import GateRefused, LandingError, UsageError
 from medflow.lakehouse.batch_ids import batch_id
 from medflow.lakehouse.database import connect
 from medflow.lakehouse.ledger import Ledger, new_batch
-from medflow.lakehouse.ledger_entries import FileEntry
+from medflow.lakehouse.ledger_entries import FileEntry, SeenFile
 from medflow.lakehouse.lock import WriterLock
 from medflow.settings import Settings
 from medflow.specs.knowledge_base import KnowledgeBase, load_knowledge_base
@@ -83,14 +83,26 @@ def run_pipeline(site: Site, order: Order) -> RunOutcome:
         order.report("landing")
         seen = landing_files(landing, site.knowledge_base.layouts)
         site.ledger.see(seen, order.run_date)
-        names = {(file.payer, file.sha256): file.name for file in seen}
-        candidates = [replace(entry, name=names.get(entry.key, entry.name)) for entry in site.ledger.candidates(site.layout_hashes)]
-        due = rebuilds_due(site.ledger, site.knowledge_base)
+        candidates, gone = _candidates(site, seen)
+        due = replace(rebuilds_due(site.ledger, site.knowledge_base), gone=gone)
         if not candidates:
             return RunOutcome(None, None, notices=due.notices, pipeline_seconds=_since(begun))
         _repeat_refusal(site, candidates)
         begun += _import_engine()
         return _load(site, order, lock, candidates, due, begun)
+
+
+def _candidates(site: Site, seen: list[SeenFile]) -> tuple[list[FileEntry], tuple[str, ...]]:
+    """What to load, each under its name of today, and a sentence on each candidate that the landing folder no longer holds."""
+    names = {(file.payer, file.sha256): file.name for file in seen}
+    entries = site.ledger.candidates(site.layout_hashes)
+    gone = tuple(
+        f"{entry.name} ({entry.sha256[:12]}) is {entry.state} and no longer in the landing folder; put it back, or "
+        f"`medflow files exclude {entry.sha256[:12]}`"
+        for entry in entries
+        if entry.key not in names
+    )
+    return [replace(entry, name=names[entry.key]) for entry in entries if entry.key in names], gone
 
 
 def _repeat_refusal(site: Site, candidates: list[FileEntry]) -> None:
@@ -107,19 +119,38 @@ def _load(site: Site, order: Order, lock: WriterLock, candidates: list[FileEntry
 
     with build_engine(site.settings) as engine:
         order.report("inspect")
-        accepted, rejected = inspect_files(engine, site.knowledge_base, candidates, site.settings.landing_folder)
+        found, rejected = inspect_files(engine, site.knowledge_base, candidates, site.settings.landing_folder)
+        accepted, misplaced = _of_one_payer(site, found, candidates)
+        rejected += misplaced
         _record_rejections(site, rejected)
         outcomes = tuple(_rejected_outcome(one) for one in rejected)
         if not accepted:
             return RunOutcome(None, None, files=outcomes, notices=due.notices, pipeline_seconds=_since(begun))
         files = tuple(one.file for one in accepted)
         identity = batch_id((file.payer, file.sha256) for file in files)
-        batch = Batch(identity, "load", files, rejected=tuple(one.entry.sha256 for one in rejected))
+        batch = Batch(identity, "load", files, rejected=tuple(one.entry.key for one in rejected))
         _record_accepted(site, candidates, accepted, batch)
         run = start_run(site, order, lock, engine, batch, due)
         carry_out(run)
     outcomes += tuple(_outcome(one, "published") for one in accepted)
     return finished(run, outcomes, due, begun)
+
+
+def _of_one_payer(site: Site, found: list[Accepted], candidates: list[FileEntry]) -> tuple[list[Accepted], list[Rejected]]:
+    """A file is one payer's: the same bytes under a second payer are rejected, since row ids are made of the file's hash."""
+    from spark_jobs.inspect import Rejected
+
+    owners = {entry.sha256: entry.payer for entry in site.ledger.files(state="published")}
+    entries = {entry.key: entry for entry in candidates}
+    accepted, misplaced = [], []
+    for one in found:
+        owner = owners.setdefault(one.file.sha256, one.file.payer)
+        if owner == one.file.payer:
+            accepted.append(one)
+        else:
+            told = f"the same file was taken as {owner}'s; it lies in the wrong folder, or that one does"
+            misplaced.append(Rejected(entries[one.file.payer, one.file.sha256], "other_payer", told))
+    return accepted, misplaced
 
 
 def start_run(site: Site, order: Order, lock: WriterLock, engine: DuckDBEngine, batch: Batch, due: Due) -> Run:
@@ -156,6 +187,8 @@ def carry_out(run: Run) -> None:
 
     try:
         walk(run)
+        if run.nothing_to_publish:
+            run.ledger.end_batch(run.batch.id, "failed", {}, "no selected line passes the rules as they are declared")
     except GateRefused as refusal:
         write_quality_log(run)
         result = {"gate": gate_result(run), "rows": run.rows, "statistics": payer_statistics(run)}

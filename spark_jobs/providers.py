@@ -7,23 +7,26 @@ from __future__ import annotations
 
 from medflow.specs.knowledge_base import REFERENCE
 from medflow.sql.functions import unfold
-from medflow.sql.text import literal
+from medflow.sql.text import in_list, literal
 from spark_jobs.bronze import read_bronze
-from spark_jobs.run import PROVIDERS, QUARANTINE, Run
+from spark_jobs.quarantine import append_rows
+from spark_jobs.run import PROVIDERS, Run
 
 _ERROR = "NAMED_STRUCT('rule_id', {}, 'column', {}, 'message', {})"
 
 
 def build_providers(run: Run) -> None:
     """Rewrite the table when the batch holds provider files; rows without a valid NPI or a name are quarantined."""
-    if not any(file.payer == REFERENCE for file in run.batch.files):
+    is_loaded = run.batch.kind == "load" and any(file.payer == REFERENCE for file in run.batch.files)
+    if not is_loaded and not run.rebuilds(PROVIDERS):
         return
     read_bronze(run, [REFERENCE], None)
     run.engine.define("provider_rows", _rows_sql())
     run.engine.define("sound_providers", _sound_sql(), keep=False)
     run.writer.replace(PROVIDERS, run.write(PROVIDERS, "SELECT npi, name, specialty, state FROM sound_providers"), None)
     run.rows[PROVIDERS] = run.engine.fetch("SELECT COUNT(*) AS n FROM sound_providers")[0]["n"]
-    _quarantine(run)
+    if is_loaded:
+        _quarantine(run)
 
 
 def _rows_sql() -> str:
@@ -31,7 +34,7 @@ def _rows_sql() -> str:
     row_id = "SHA2(CONCAT(file_id, ':', CAST(_record_number AS STRING), ':', CASE WHEN _parse_error IS NULL THEN '1' ELSE '0' END), 256)"
     return (
         f"WITH texts AS (SELECT file_id, ingest_date, _record_number AS record_number, {row_id} AS row_id, _parse_error AS parse_error, "
-        f"_raw_line AS raw_line, {trimmed} FROM raw_{REFERENCE}) SELECT texts.*, "
+        f"{trimmed} FROM raw_{REFERENCE}) SELECT texts.*, "
         f"CASE WHEN parse_error IS NOT NULL THEN {_error('row_width', 'record', 'the record has the wrong number of fields')} "
         f"WHEN npi IS NULL OR NOT {_npi_valid('npi')} THEN {_error('npi_check', 'npi', 'npi is not 10 digits with a right check digit')} "
         f"WHEN name IS NULL THEN {_error('key_present', 'name', 'name is blank')} END AS error FROM texts"
@@ -46,17 +49,13 @@ def _sound_sql() -> str:
 
 
 def _quarantine(run: Run) -> None:
-    ids = ", ".join(literal(file.sha256) for file in run.batch.files if file.payer == REFERENCE)
-    failed = run.engine.fetch(f"SELECT COUNT(*) AS n FROM provider_rows WHERE error IS NOT NULL AND file_id IN ({ids})")[0]["n"]
-    if not failed:
-        return
-    at = run.started_at.strftime("%Y-%m-%d %H:%M:%S")
-    select = (
-        f"SELECT row_id, '{REFERENCE}' AS payer_id, {literal(run.batch.id)} AS batch_id, file_id, record_number, raw_line, "
-        f"ARRAY(error) AS errors, 'open' AS status, CAST('{at}' AS TIMESTAMP) AS quarantined_at, "
-        f"CAST(NULL AS STRING) AS resolved_by_batch FROM provider_rows WHERE error IS NOT NULL AND file_id IN ({ids})"
+    loaded = in_list("file_id", [file.sha256 for file in run.batch.files if file.payer == REFERENCE])
+    run.engine.define(
+        "failed_providers",
+        f"SELECT row_id, '{REFERENCE}' AS payer_id, file_id, record_number, ARRAY(error) AS errors FROM provider_rows "
+        f"WHERE error IS NOT NULL AND {loaded}",
     )
-    run.writer.append(QUARANTINE, run.write(QUARANTINE, select))
+    append_rows(run, "failed_providers")
 
 
 def _error(rule: str, column: str, message: str) -> str:

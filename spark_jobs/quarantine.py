@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from medflow.sql.text import literal, same
 from spark_jobs.framing import cut_records
+from spark_jobs.landing import file_hash
 from spark_jobs.layouts import dialect_of
 from spark_jobs.rules import failed_sql
 from spark_jobs.run import QUARANTINE, BatchFile, Run
@@ -31,21 +32,20 @@ def load_queue(run: Run) -> int:
     return run.load("queue", QUARANTINE, "main")
 
 
+def append_rows(run: Run, relation: str) -> None:
+    """Add failed lines (row_id, payer_id, file_id, record_number, errors) to the queue, with the text of their records."""
+    run.engine.rows("texts", _record_texts(run, relation))
+    run.writer.append(QUARANTINE, run.write(QUARANTINE, _new_rows_sql(run, relation)))
+    count = run.engine.fetch(f"SELECT COUNT(*) AS n FROM {relation}")[0]["n"]
+    run.rows[QUARANTINE] = run.rows.get(QUARANTINE, 0) + count
+
+
 def _append(run: Run) -> None:
-    run.engine.rows("texts", _record_texts(run, "failed"))
-    run.writer.append(QUARANTINE, run.write(QUARANTINE, _new_rows_sql(run, "failed")))
-    run.rows[QUARANTINE] = run.engine.fetch("SELECT COUNT(*) AS n FROM failed")[0]["n"]
+    append_rows(run, "failed")
 
 
 def _mark_replayed(run: Run) -> None:
-    """`wanted` holds the row ids asked for; their whole claims in the file go with them."""
-    run.engine.define(
-        "chosen",
-        "WITH claims AS (SELECT DISTINCT judged.payer_id, judged.file_id, judged.claim_id FROM judged "
-        "INNER JOIN wanted ON wanted.row_id = judged.row_id) "
-        f"SELECT judged.row_id, judged.verdict FROM judged INNER JOIN claims ON {same('claims', 'judged', 'payer_id, file_id, claim_id')} "
-        "INNER JOIN queue ON queue.row_id = judged.row_id WHERE queue.status = 'open'",
-    )
+    _choose(run)
     run.engine.define("replayed", "SELECT row_id FROM chosen WHERE verdict = 'accepted'")
     if not run.engine.fetch("SELECT COUNT(*) AS n FROM replayed")[0]["n"]:
         run.nothing_to_publish = True
@@ -55,8 +55,21 @@ def _mark_replayed(run: Run) -> None:
 
 
 def _mark_waived(run: Run) -> None:
-    nothing = "SELECT row_id, errors FROM queue WHERE FALSE"
-    _rewrite(run, "wanted", "waived", nothing)
+    _choose(run)
+    _rewrite(run, "chosen", "waived", "SELECT row_id, errors FROM queue WHERE FALSE")
+
+
+def _choose(run: Run) -> None:
+    """`chosen`: the open lines asked for (`wanted`), and with each its whole claim in the file: a claim goes as one."""
+    run.engine.define(
+        "chosen",
+        "WITH claims AS (SELECT DISTINCT judged.payer_id, judged.file_id, judged.claim_id FROM judged "
+        "INNER JOIN wanted ON wanted.row_id = judged.row_id), "
+        f"siblings AS (SELECT judged.row_id FROM judged INNER JOIN claims ON {same('claims', 'judged', 'payer_id, file_id, claim_id')}), "
+        "asked AS (SELECT row_id FROM wanted UNION SELECT row_id FROM siblings) "
+        "SELECT asked.row_id, judged.verdict FROM asked INNER JOIN queue ON queue.row_id = asked.row_id "
+        "LEFT JOIN judged ON judged.row_id = asked.row_id WHERE queue.status = 'open'",
+    )
 
 
 def _rewrite(run: Run, resolved: str, status: str, still_failing: str) -> None:
@@ -75,7 +88,6 @@ def _rewrite(run: Run, resolved: str, status: str, still_failing: str) -> None:
 
 def _recompute(run: Run) -> None:
     """A rebuild: what fails now is open (waived where it was waived), what no longer fails is replayed by this batch."""
-    load_queue(run)
     fresh = "SELECT failed.* FROM failed LEFT ANTI JOIN queue ON queue.row_id = failed.row_id"
     run.engine.define("fresh", fresh)
     run.engine.rows("texts", _record_texts(run, "fresh"))
@@ -83,7 +95,7 @@ def _recompute(run: Run) -> None:
     taken = {name: f"queue.{name}" for name in columns}
     payers = ", ".join(literal(payer) for payer in run.knowledge_base.payers)
     mended = f"failed.row_id IS NULL AND queue.status = 'open' AND queue.payer_id IN ({payers})"
-    taken["errors"] = "COALESCE(failed.errors, queue.errors)"
+    taken["errors"] = "CASE WHEN queue.status = 'waived' THEN queue.errors ELSE COALESCE(failed.errors, queue.errors) END"
     taken["status"] = (
         f"CASE WHEN {mended} THEN 'replayed' WHEN failed.row_id IS NOT NULL AND queue.status = 'replayed' THEN 'open' ELSE queue.status END"
     )
@@ -118,7 +130,8 @@ def _record_texts(run: Run, relation: str) -> pa.Table:
 
 def _texts_of(run: Run, file: BatchFile, numbers: set[int]) -> pa.RecordBatch:
     dialect = dialect_of(run.knowledge_base.layouts[file.payer])
-    if not file.path.is_file():
+    # A payer may have used the name again: another file's record must not be quoted as this one's.
+    if not file.path.is_file() or file_hash(file.path) != file.sha256:
         return pa.RecordBatch.from_pylist([], _TEXTS)
     with file.path.open("rb") as stream:
         rows = [{"file_id": file.sha256, "record_number": n, "raw_line": text} for n, text in cut_records(stream, dialect, numbers)]

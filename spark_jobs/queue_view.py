@@ -69,14 +69,19 @@ def read_queue(
     return QueueView(source, total, [tuple(row.values()) for row in counts], named)
 
 
+def check_row_prefix(row: str) -> None:
+    """Raises UsageError: not the beginning of a row id, or too little of it to name one row."""
+    if len(row) < _MIN_PREFIX or not row.isalnum():
+        raise UsageError(f"a row id is given by at least {_MIN_PREFIX} of its hex digits; `medflow quarantine list` shows them")
+
+
 def read_line(site: Site, row: str, batch_id: str | None) -> dict[str, Any]:
     """One line with the text of its record.
 
     Raises:
         UsageError: no line, or several, begin so.
     """
-    if len(row) < _MIN_PREFIX or not row.isalnum():
-        raise UsageError(f"a row id is given by at least {_MIN_PREFIX} of its hex digits; `medflow quarantine list` shows them")
+    check_row_prefix(row)
     with private_engine(site.settings) as engine:
         _load(site, engine, batch_id)
         found = engine.fetch_native(

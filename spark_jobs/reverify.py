@@ -13,8 +13,8 @@ from spark_jobs.verify import Finding, Verifier
 def verify_release(site: Site, report: Callable[[str], None]) -> tuple[int, list[Finding]]:
     """The release's number and every finding. Raises CatalogError: there is no release, or a file of it is gone."""
     release = read_release(site.database)
-    records = {sha256: 0 for _, sha256 in site.ledger.contents(release.number)}
-    records |= {entry.sha256: entry.records or 0 for entry in site.ledger.files() if entry.sha256 in records}
+    contents = site.ledger.contents(release.number)
+    records = {entry.sha256: entry.records or 0 for entry in site.ledger.files() if entry.key in contents}
 
     def files(table: str) -> list[str]:
         return release.tables[table].files if table in release.tables else []

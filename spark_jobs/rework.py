@@ -18,7 +18,8 @@ from spark_jobs.due import rebuilds_due
 from spark_jobs.engines.duckdb import DuckDBEngine
 from spark_jobs.outcome import RunOutcome
 from spark_jobs.pipeline import Order, Site, build_engine, carry_out, finished, start_run
-from spark_jobs.run import CLEAN, HISTORY, QUARANTINE, Batch, BatchFile
+from spark_jobs.queue_view import check_row_prefix
+from spark_jobs.run import CLEAN, HISTORY, PROVIDERS, QUARANTINE, Batch, BatchFile
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,19 @@ class Selection:
     rule: str | None = None
     rows: tuple[str, ...] = ()
 
-    def sql(self) -> str:
-        """A condition over claims_quarantined."""
-        parts = ["status = 'open'", f"payer_id <> '{REFERENCE}'"]
+    def __post_init__(self) -> None:
+        """Raises UsageError: a row id is too short or no row id."""
+        for row in self.rows:
+            check_row_prefix(row)
+
+    def sql(self, kind: BatchKind) -> str:
+        """A condition over claims_quarantined; provider rows can be waived, not replayed."""
+        parts = ["status = 'open'", *([f"payer_id <> '{REFERENCE}'"] if kind == "replay" else [])]
         parts += [f"{column} = {literal(value)}" for column, value in (("payer_id", self.payer), ("batch_id", self.batch_id)) if value]
         if self.rule:
             parts.append(f"SIZE(FILTER(errors, e -> e.rule_id = {literal(self.rule)})) > 0")
         if self.rows:
-            parts.append("(" + " OR ".join(f"row_id LIKE {literal(row + '%')}" for row in self.rows) + ")")
+            parts.append("(" + " OR ".join(f"row_id LIKE {literal(row.lower() + '%')}" for row in self.rows) + ")")
         return " AND ".join(parts)
 
 
@@ -63,7 +69,8 @@ def rebuild(site: Site, order: Order, table: str) -> RunOutcome:
     """
     begun = time.monotonic()  # this module has imported the engine
     gold = tuple(site.knowledge_base.gold)
-    depends = {HISTORY: (HISTORY, CLEAN, *gold), CLEAN: (CLEAN, *gold), **{name: (name,) for name in gold}}
+    alone = {name: (name,) for name in (PROVIDERS, *gold)}
+    depends = {HISTORY: (HISTORY, CLEAN, *gold), CLEAN: (CLEAN, *gold), **alone}
     wanted = next((name for name in depends if table in (name, name.split(".")[1])), None)
     if wanted is None:
         raise UsageError(f"cannot rebuild {table}; allowed: {', '.join(depends)}")
@@ -85,10 +92,11 @@ def _resolve(site: Site, order: Order, selection: Selection, kind: BatchKind) ->
     begun = time.monotonic()
     with site.lock(order) as lock:
         lock.acquire(kind, order.wait_seconds)
-        _current(site)
+        release = _current(site)
         with build_engine(site.settings) as engine:
-            rows = _select(site, engine, selection)
-            batch_id = derived_batch_id(kind, [], [row["row_id"] for row in rows], (site.knowledge_base.hash, 0))
+            rows = _select(site, engine, selection, kind)
+            context = (site.knowledge_base.hash, release.release)
+            batch_id = derived_batch_id(kind, [], [row["row_id"] for row in rows], context)
             keys = {(row["payer_id"], row["file_id"]) for row in rows}
             due = rebuilds_due(site.ledger, site.knowledge_base)
             run = start_run(site, order, lock, engine, Batch(batch_id, kind, _files(site, keys)), due)
@@ -97,11 +105,15 @@ def _resolve(site: Site, order: Order, selection: Selection, kind: BatchKind) ->
     return finished(run, (), due, begun)
 
 
-def _select(site: Site, engine: DuckDBEngine, selection: Selection) -> list[dict[str, str]]:
+def _select(site: Site, engine: DuckDBEngine, selection: Selection, kind: BatchKind) -> list[dict[str, str]]:
     """Loads the published queue as `queue` and tells the selected lines of it."""
     table = read_release(site.database).tables[QUARANTINE]
     engine.files("queue", table.files, site.knowledge_base.tables[QUARANTINE])
-    rows = engine.fetch(f"SELECT row_id, payer_id, file_id FROM queue WHERE {selection.sql()} ORDER BY row_id")
+    rows = engine.fetch(f"SELECT row_id, payer_id, file_id FROM queue WHERE {selection.sql(kind)} ORDER BY row_id")
+    for prefix in selection.rows:
+        count = sum(row["row_id"].startswith(prefix.lower()) for row in rows)
+        if count != 1:
+            raise UsageError(f"{count} open lines begin with {prefix}; `medflow quarantine list --status open` shows them")
     if not rows:
         raise UsageError("no open line of the queue is selected; `medflow quarantine list --status open` shows them")
     return rows
@@ -113,7 +125,6 @@ def _files(site: Site, keys: set[FileKey]) -> tuple[BatchFile, ...]:
     return tuple(
         BatchFile(e.payer, e.sha256, e.name, landing / e.name, e.ingest_date, e.records or 0, e.lines or 0, e.billed_cents or 0)
         for e in entries
-        if e.payer != REFERENCE
     )
 
 

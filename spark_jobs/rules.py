@@ -64,16 +64,28 @@ def checked_sql(knowledge_base: KnowledgeBase) -> str:
     )
 
 
-def judged_sql() -> str:
-    """`checked` with `verdict`: accepted, own (an error of its own) or sibling."""
+def waived_versions_sql() -> str:
+    """Claim versions of `checked` with a line that a person waived: no rule brings them back."""
+    return (
+        "SELECT DISTINCT checked.payer_id, checked.file_id, checked.claim_id, checked.version_key FROM checked "
+        "INNER JOIN queue ON queue.row_id = checked.row_id WHERE queue.status = 'waived'"
+    )
+
+
+def judged_sql(*, with_waivers: bool = False) -> str:
+    """`checked` with `verdict`: accepted, own (an error of its own) or sibling (also of a waived line)."""
+    waived = f"LEFT JOIN waived_versions ON {same('waived_versions', 'checked', 'payer_id, file_id, claim_id, version_key')} "
+    is_waived = "OR waived_versions.claim_id IS NOT NULL "
     return (
         "WITH bad_versions AS (SELECT DISTINCT payer_id, file_id, claim_id, version_key FROM checked "
         "WHERE own_error AND claim_id IS NOT NULL AND version_key IS NOT NULL AND parse_error IS NULL), "
         "bad_claims AS (SELECT DISTINCT payer_id, file_id, claim_id FROM checked "
         "WHERE own_error AND claim_id IS NOT NULL AND (version_key IS NULL OR parse_error IS NOT NULL)) "
         "SELECT checked.*, CASE WHEN own_error THEN 'own' "
-        "WHEN bad_versions.claim_id IS NOT NULL OR bad_claims.claim_id IS NOT NULL THEN 'sibling' ELSE 'accepted' END AS verdict "
+        f"WHEN bad_versions.claim_id IS NOT NULL OR bad_claims.claim_id IS NOT NULL {is_waived if with_waivers else ''}"
+        "THEN 'sibling' ELSE 'accepted' END AS verdict "
         f"FROM checked LEFT JOIN bad_versions ON {same('bad_versions', 'checked', 'payer_id, file_id, claim_id, version_key')} "
+        f"{waived if with_waivers else ''}"
         f"LEFT JOIN bad_claims ON {same('bad_claims', 'checked', 'payer_id, file_id, claim_id')}"
     )
 

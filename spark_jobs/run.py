@@ -39,13 +39,13 @@ class BatchFile:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is built together and published as one release; `rejected` are files whose rows the engine also holds."""
+    """What is built together and published as one release; `rejected` are files (payer, SHA-256) whose rows the engine also holds."""
 
     id: str
     kind: BatchKind
     files: tuple[BatchFile, ...] = ()
     rebuild: tuple[str, ...] = ()
-    rejected: tuple[str, ...] = ()
+    rejected: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Run:
     @property
     def judges(self) -> bool:
         """Whether lines are judged by the rules in this batch."""
-        return self.batch.kind in ("load", "replay") or self.rebuilds(HISTORY)
+        return self.batch.kind in ("load", "replay", "waive") or self.rebuilds(HISTORY)
 
     def spec(self, table: str) -> TableSpec:
         """The declared table of this name."""

@@ -17,7 +17,7 @@ from spark_jobs import rules, versions
 from spark_jobs.bronze import payers_only, read_bronze
 from spark_jobs.lines import lines_sql, relation_columns
 from spark_jobs.months import month_partitions
-from spark_jobs.quarantine import write_quarantine
+from spark_jobs.quarantine import load_queue, write_quarantine
 from spark_jobs.run import CLEAN, HISTORY, PayerFigures, Run
 
 _MEMBER_KEY_BYTES = 16
@@ -28,9 +28,8 @@ def build_silver(run: Run) -> None:
     """Judge, split, store and resolve. A waiver only changes the queue; a rebuild begins at the table that it names."""
     if run.judges:
         judge_lines(run)
-    if run.judges or run.batch.kind == "waive":
         write_quarantine(run)
-    if run.nothing_to_publish:
+    if run.nothing_to_publish or run.batch.kind == "waive":
         return
     history = start_history(run) if run.judges else None
     if run.judges or run.rebuilds(CLEAN):
@@ -53,8 +52,7 @@ def judge_lines(run: Run) -> None:
     if run.batch.kind != "load":
         read_bronze(run, payers, {file.sha256 for file in run.batch.files})
     if run.batch.kind == "load":
-        rejected = f"NOT ({in_list('file_id', run.batch.rejected)})"
-        union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer} WHERE {rejected}" for payer in payers)
+        union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer} WHERE {_taken(run, payer)}" for payer in payers)
     else:
         for payer in payers:
             parse_lines(run, payer)
@@ -66,7 +64,10 @@ def judge_lines(run: Run) -> None:
     run.engine.rows("icd10cm", diagnosis_codes(run))
     run.engine.define("checked", rules.checked_sql(run.knowledge_base))
     run.engine.drop(*(f"lines_{payer}" for payer in payers))
-    run.engine.define("judged", rules.judged_sql(), keep=False)
+    if run.batch.kind != "load":
+        load_queue(run)
+        run.engine.define("waived_versions", rules.waived_versions_sql())
+    run.engine.define("judged", rules.judged_sql(with_waivers=run.batch.kind != "load"), keep=False)
     for row in run.engine.fetch(rules.rule_counts_sql(contract)):
         by_rule = {name.removeprefix("r_"): int(count) for name, count in row.items() if name.startswith("r_")}
         run.figures[row["payer_id"]] = PayerFigures(
@@ -164,6 +165,12 @@ def _member_keys(run: Run) -> pa.Table:
     pairs = zip(members["payer_id"].to_pylist(), members["member_id"].to_pylist(), strict=True)
     keys = [hmac.digest(key, f"{payer}\x1f{member}".encode(), hashlib.sha256)[:_MEMBER_KEY_BYTES].hex() for payer, member in pairs]
     return members.append_column("member_key", pa.array(keys, pa.string()))
+
+
+def _taken(run: Run, payer: str) -> str:
+    """Leave out the rows of this payer's rejected files."""
+    rejected = [sha256 for of, sha256 in run.batch.rejected if of == payer]
+    return f"NOT ({in_list('file_id', rejected)})"
 
 
 def _no_lines_sql(run: Run) -> str:

@@ -34,7 +34,7 @@ checks:
   - adjudicated_claim_count <= claim_count
   - member_count <= claim_count
   - claim_count <= line_count
-  - paid_amount <= allowed_amount
+  - paid_amount <= billed_amount
   - allowed_amount <= billed_amount
 */
 WITH claims AS (

@@ -25,7 +25,7 @@ ties_from: claims_clean INNER JOIN conditions ON LEFT(principal_diagnosis, 3) BE
 checks:
   - claim_count > 0
   - member_count <= claim_count
-  - paid_amount <= allowed_amount
+  - paid_amount <= billed_amount
 */
 WITH claims AS (
   SELECT

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from medflow.cli.console import json_option, order_of, print_json, print_table, progress, site_of
 from medflow.errors import UsageError
-from medflow.lakehouse.ledger_entries import FileEntry
+
+if TYPE_CHECKING:
+    from spark_jobs.pipeline import Site
 
 _CLAIMS, _SEED, _DEFECTS = 5000, 7, 0.04
 _RUN_DATE = "2026-07-01"
@@ -27,9 +30,9 @@ def demo(ctx: click.Context, as_json: bool) -> None:
     site = site_of(ctx)
     sample = site.settings.home / "demo-files"
     _write_sample(sample)
+    _refuse_other_files(site, sample)
     with progress() as report:
-        landed = land(sample, site.settings.landing_folder, site.knowledge_base.layouts, report)
-    _refuse_other_files(site.ledger.files(), {file.sha256 for file in landed})
+        land(sample, site.settings.landing_folder, site.knowledge_base.layouts, report)
     with order_of(_RUN_DATE, 60) as order:
         outcome = run_pipeline(site, order)
     if as_json:
@@ -48,9 +51,14 @@ def _write_sample(folder: Path) -> None:
         generate(SampleRequest(claims=_CLAIMS, seed=_SEED, out=folder, as_of=date(2026, 6, 30), defects=_DEFECTS))
 
 
-def _refuse_other_files(entries: list[FileEntry], sample: set[str]) -> None:
-    others = [entry for entry in entries if entry.sha256 not in sample]
-    if others:
+def _refuse_other_files(site: Site, sample: Path) -> None:
+    """Before anything is copied: sample claims must never stand among real ones."""
+    from spark_jobs.landing import landing_files
+
+    payers, landing = site.knowledge_base.layouts, site.settings.landing_folder
+    here = landing_files(landing, payers) if landing.is_dir() else []
+    known = {file.sha256 for file in here} | {entry.sha256 for entry in site.ledger.files()}
+    if known - {file.sha256 for file in landing_files(sample, payers)}:
         raise UsageError("this lake holds other files than the demo's; give the demo a lake of its own: medflow --home .medflow-demo demo")
 
 

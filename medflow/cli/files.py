@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 
 import click
 
-from medflow.cli.console import json_option, print_json, print_table, site_of
+from medflow.cli.console import json_option, order_of, print_json, print_table, site_of
+from medflow.lakehouse.ledger import Ledger
 from medflow.lakehouse.ledger_entries import FileEntry
 
 _reason = click.option("--reason", default="decided by a person", show_default=True, help="Kept in the ledger; no patient data, please.")
@@ -39,7 +41,7 @@ def list_(ctx: click.Context, state: str | None, payer: str | None, as_json: boo
 @click.pass_context
 def exclude(ctx: click.Context, sha: str, reason: str, as_json: bool) -> None:
     """Leave a file out of every run until it is retried."""
-    _tell(site_of(ctx).ledger.exclude(sha, reason), as_json)
+    _decide(ctx, lambda ledger: ledger.exclude(sha, reason), as_json)
 
 
 @files.command()
@@ -48,7 +50,7 @@ def exclude(ctx: click.Context, sha: str, reason: str, as_json: bool) -> None:
 @click.pass_context
 def retry(ctx: click.Context, sha: str, as_json: bool) -> None:
     """Take a rejected, refused, excluded or withdrawn file up again in the next run."""
-    _tell(site_of(ctx).ledger.retry(sha), as_json)
+    _decide(ctx, lambda ledger: ledger.retry(sha), as_json)
 
 
 @files.command()
@@ -58,10 +60,15 @@ def retry(ctx: click.Context, sha: str, as_json: bool) -> None:
 @click.pass_context
 def reject(ctx: click.Context, sha: str, reason: str, as_json: bool) -> None:
     """Reject a file for good; no changed declaration revives it."""
-    _tell(site_of(ctx).ledger.reject(sha, reason), as_json)
+    _decide(ctx, lambda ledger: ledger.reject(sha, reason), as_json)
 
 
-def _tell(entry: FileEntry, as_json: bool) -> None:
+def _decide(ctx: click.Context, decision: Callable[[Ledger], FileEntry], as_json: bool) -> None:
+    """Under the lock: a run at work would write over the decision."""
+    site = site_of(ctx)
+    with order_of(None, 0) as order, site.lock(order) as lock:
+        lock.acquire("files")
+        entry = decision(site.ledger)
     if as_json:
         print_json(asdict(entry))
     else:

@@ -41,7 +41,7 @@ def connect(url: str, *, create: bool = True) -> Engine:
         MissingExtraError: its driver is not installed.
     """
     address = _address(url)
-    if address.get_backend_name() == "sqlite" and address.database:
+    if address.get_backend_name() == "sqlite" and address.database and not address.database.startswith("file:"):
         _prepare_folder(Path(address.database), create)
     engine = _engine(address)
     with engine.connect():

@@ -126,3 +126,9 @@ def test_an_unchanged_run_reads_ledger_and_hashes_only(loaded: Lake) -> None:
     assert done.returncode == 0, done.stderr
     assert "nothing changed" in done.stdout
     assert done.stdout.strip().endswith("[]")
+
+
+def test_the_demo_never_mixes_with_real_claims(loaded: Lake) -> None:
+    """A lake with a file of its own refuses the demo before anything is copied."""
+    assert "give the demo a lake of its own" in told(loaded.command("demo"), 2)
+    assert [path.name for path in loaded.landing.rglob("*") if path.is_file()] == ["1.csv"]
