@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from medflow.errors import UsageError
 
 PREFIX = "MEDFLOW_"
+ENV_FILE = ".env"
 _KEY_BYTES = 32
 
 
@@ -27,7 +30,7 @@ class Settings(BaseSettings):
     """Frozen settings; each name without the prefix. Defaults of the URLs hang below `home`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", frozen=True, extra="forbid", ignored_types=(cached_property,)
+        env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", frozen=True, extra="ignore", ignored_types=(cached_property,)
     )
 
     home: Path = Path(".medflow")
@@ -59,17 +62,22 @@ class Settings(BaseSettings):
 
 
 def _kept_key(path: Path) -> bytes:
-    """Read the key at `path`; make it first if there is none. Never overwrites one."""
+    """Read the key at `path`; make it first if there is none. Never overwrites one, and never leaves half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_bytes().strip()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_hex(_KEY_BYTES).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_bytes().strip()
+    if not path.exists():
+        made = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_hex(_KEY_BYTES).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another process was first: its key stands
+            os.link(made, path)
+        made.unlink()
+    key = path.read_bytes().strip()
+    if not key:
+        raise UsageError(f"{path} holds no key; put back the one that the lake was built with, or set MEDFLOW_PSEUDONYM_KEY")
+    return key
 
 
 def load_settings(**arguments: Any) -> Settings:
@@ -79,7 +87,8 @@ def load_settings(**arguments: Any) -> Settings:
         UsageError: a value is not allowed, or a MEDFLOW_ name is unknown.
     """
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    given = {*os.environ, *(name.upper() for name in dotenv_values(ENV_FILE))}
+    unknown = sorted(name for name in given if name.startswith(PREFIX) and name not in known)
     if unknown:
         raise UsageError(f"unknown setting {', '.join(unknown)}; allowed: {', '.join(sorted(known))}")
     try:

@@ -294,7 +294,7 @@ def test_a_payer_without_an_allowed_column(tmp_path: Path) -> None:
     (base / "payers/small.yaml").write_text(
         'payer: small\nlabel: Small\ngrain: one row a claim\nfile: {delimiter: ","}\ncolumns:\n  ID: {claim_id: text}\n  WHO: {member_id: text}\n'
         '  NPI: {rendering_npi: text}\n  DX: {diagnosis_codes: icd10}\n  DAY: {service_from: "date:YYYY-MM-DD", received_date: "date:YYYY-MM-DD", adjudicated_date: "date:YYYY-MM-DD"}\n'
-        "  BILLED: {billed_amount: money_dot}\n  PAID: {paid_amount: money_dot}\n  ST: {claim_status: \"code:s\"}\ncodes: {s: {P: paid}}\nderive: {line_number: \"1\"}\n"
+        '  BILLED: {billed_amount: money_dot}\n  PAID: {paid_amount: money_dot}\n  ST: {claim_status: "code:s"}\ncodes: {s: {P: paid}}\nderive: {line_number: "1"}\n'
     )
     lake = Lake(tmp_path / "lake", base)
     rows = "".join(f"A{n},M{n},1234567893,E11.9,2026-01-0{n},100.00,{paid}.00,P\n" for n, paid in ((1, 80), (2, 120)))
