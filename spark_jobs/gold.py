@@ -6,7 +6,6 @@ from datetime import date
 
 from medflow.specs.gold import GoldTable
 from medflow.sql.text import in_list
-from spark_jobs.engines.base import typed_select
 from spark_jobs.months import month_partitions
 from spark_jobs.reference import load_code_lists
 from spark_jobs.run import CLEAN, Run, Touched
@@ -32,7 +31,7 @@ def build_table(run: Run, table: GoldTable, touched: Touched) -> None:
     run.load("clean_rows", CLEAN, "branch", months)
     run.engine.define("claims_clean", f"SELECT * FROM clean_rows WHERE {condition}", keep=False)
     run.engine.define("gold_rows", table.query)
-    run.writer.replace(name, run.write(name, typed_select("gold_rows", table.spec)), partitions)
+    run.writer.replace(name, run.write(name, "SELECT * FROM gold_rows"), partitions)
     run.rows[name] = run.engine.fetch("SELECT COUNT(*) AS n FROM gold_rows")[0]["n"]
 
 

@@ -21,10 +21,9 @@ _TEXTS = pa.schema([("file_id", pa.string()), ("record_number", pa.int64()), ("r
 
 def write_quarantine(run: Run) -> None:
     """Bring the queue up to date with what was judged."""
-    if run.judges:
-        run.engine.define("failed", failed_sql(run.knowledge_base.contract))
+    run.engine.define("failed", failed_sql(run.knowledge_base.contract))
     writers = {"load": _append, "replay": _mark_replayed, "waive": _mark_waived, "rebuild": _recompute}
-    writers.get(run.batch.kind, _append)(run)
+    writers[run.batch.kind](run)
 
 
 def load_queue(run: Run) -> int:

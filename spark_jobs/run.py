@@ -129,8 +129,7 @@ class Run:
 
     def spec(self, table: str) -> TableSpec:
         """The declared table of this name."""
-        gold = self.knowledge_base.gold.get(table)
-        return gold.spec if gold else self.knowledge_base.tables[table]
+        return self.knowledge_base.spec(table)
 
     def write(self, table: str, sql: str) -> list[str]:
         """Write a result as data files of the table, in its declared columns and types; not yet visible anywhere."""

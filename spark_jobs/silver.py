@@ -51,21 +51,18 @@ def judge_lines(run: Run) -> None:
     payers = payers_only(run)
     if run.batch.kind != "load":
         read_bronze(run, payers, {file.sha256 for file in run.batch.files})
-    if run.batch.kind == "load":
-        union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer} WHERE {_taken(run, payer)}" for payer in payers)
-    else:
+        load_queue(run)
         for payer in payers:
             parse_lines(run, payer)
-        union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer}" for payer in payers)
     if not payers:
         run.engine.define("judged", _no_lines_sql(run))
         return
+    union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer} WHERE {_taken(run, payer)}" for payer in payers)
     run.engine.define("lines", union, keep=False)
     run.engine.rows("icd10cm", diagnosis_codes(run))
     run.engine.define("checked", rules.checked_sql(run.knowledge_base))
     run.engine.drop(*(f"lines_{payer}" for payer in payers))
     if run.batch.kind != "load":
-        load_queue(run)
         run.engine.define("waived_versions", rules.waived_versions_sql())
     run.engine.define("judged", rules.judged_sql(with_waivers=run.batch.kind != "load"), keep=False)
     for row in run.engine.fetch(rules.rule_counts_sql(contract)):

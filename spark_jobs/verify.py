@@ -16,7 +16,6 @@ from medflow.errors import VerificationError
 from medflow.specs.gold import GoldTable
 from medflow.specs.knowledge_base import REFERENCE, KnowledgeBase
 from medflow.specs.payer import PayerLayout
-from medflow.specs.table import TableSpec
 from medflow.sql.compile import compile_sql
 from medflow.sql.text import in_list, literal
 from spark_jobs.engines.duckdb import DuckDBEngine
@@ -100,11 +99,7 @@ class Verifier:
         return findings
 
     def _load(self, relation: str, table: str) -> None:
-        self.engine.files(relation, self.files(table), self._spec(table))
-
-    def _spec(self, table: str) -> TableSpec:
-        gold = self.knowledge_base.gold.get(table)
-        return gold.spec if gold else self.knowledge_base.tables[table]
+        self.engine.files(relation, self.files(table), self.knowledge_base.spec(table))
 
     def _one(self, sql: str) -> dict[str, int]:
         return {name: int(value or 0) for name, value in self.engine.fetch_native(sql)[0].items()}

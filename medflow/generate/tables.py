@@ -14,7 +14,6 @@ import numpy as np
 BLANK: Final = -(2**62)
 ORIGINAL, REPLACEMENT, REVERSAL = 0, 1, 2
 PAID, DENIED, PENDING, REJECTED, REVERSED = 0, 1, 2, 3, 4
-STATUSES: Final = ("paid", "denied", "pending", "rejected", "reversed")
 AMOUNTS: Final = ("billed", "allowed", "paid", "deductible", "coinsurance", "copay", "other_payer")
 BILLED, ALLOWED, PAID_OUT, DEDUCTIBLE, COINSURANCE, COPAY, OTHER_PAYER = range(7)
 SEX_UNKNOWN_TO_PAYER: Final = 3

@@ -48,6 +48,11 @@ class KnowledgeBase:
         """Bronze, silver and gold tables, in build order."""
         return (*self.tables.values(), *(gold.spec for gold in self.gold.values()))
 
+    def spec(self, table: str) -> TableSpec:
+        """The declared table of this name, gold or below."""
+        gold = self.gold.get(table)
+        return gold.spec if gold else self.tables[table]
+
     @cached_property
     def hash(self) -> str:
         """SHA-256 over all declarations that the pipeline reads."""

@@ -38,7 +38,7 @@ class BuildEngine(Protocol):
         """The rows of a small result."""
 
     def write(self, sql: str, spec: TableSpec, location: str, field_ids: str) -> list[str]:
-        """Write a result as Parquet files below `location`, one set a partition; returns the new paths."""
+        """Write a result as Parquet files below `location`, in the declared columns and types, one set a partition; the new paths."""
 
     def side_by_side(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Independent work on several items, as many at a time as pays; results in the items' order."""
@@ -48,8 +48,3 @@ class BuildEngine(Protocol):
 
     def close(self) -> None:
         """Free everything."""
-
-
-def typed_select(relation: str, spec: TableSpec) -> str:
-    """The columns of a table in its declared order and types."""
-    return f"SELECT {', '.join(f'CAST({c.name} AS {c.type}) AS {c.name}' for c in spec.columns)} FROM {relation}"

@@ -67,19 +67,13 @@ class DuckDBEngine:
         self._copied(relation, table)
 
     def files(self, relation: str, paths: Sequence[str], spec: TableSpec) -> None:
-        if not paths:
-            nothing = ", ".join(f"CAST(NULL AS {c.type}) AS {c.name}" for c in spec.columns)
-            self._create("VIEW", relation, compile_sql(f"SELECT {nothing} WHERE FALSE", "duckdb"))
-            return
         typed = ", ".join(f"{c.name}: NULL::{_duckdb_type(c.type)}" for c in spec.columns)
-        listed = ", ".join(_quoted(path) for path in paths)
-        # union_by_name fills the columns that older files lack; the empty first arm gives a column that all of them lack.
-        self._create(
-            "VIEW",
-            relation,
-            f"SELECT * FROM (SELECT UNNEST({{{typed}}}) LIMIT 0) "
-            f"UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)",
-        )
+        # An empty arm with every declared column: no path is no row, and a column that all files lack is null.
+        select = f"SELECT * FROM (SELECT UNNEST({{{typed}}}) LIMIT 0)"
+        if paths:
+            listed = ", ".join(_quoted(path) for path in paths)
+            select += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        self._create("VIEW", relation, select)
 
     def define(self, relation: str, sql: str, *, keep: bool = True) -> None:
         self.define_native(relation, compile_sql(sql, "duckdb"), keep=keep)

@@ -326,3 +326,13 @@ def test_day_folders_in_the_landing_folder_are_told(lake: Lake) -> None:
     (deep / "1.csv").write_bytes(bluecross(sound(1)))
     with pytest.raises(UsageError, match="one level too deep; `medflow land"):
         lake.run()
+
+
+def test_a_lake_of_provider_files_alone_runs_and_rebuilds(tmp_path: Path) -> None:
+    """No claim file yet: the providers are released, and a rebuild of the claims finds nothing to do wrong."""
+    lake = Lake(tmp_path / "lake")
+    lake.put("reference", "providers.csv", b"npi,name,specialty,state\n1234567893,Ann Lee,Cardiology,TX\n")
+    assert lake.run().release == 1
+    assert done(lake, rebuild, "claims_history").release == 2
+    assert [row["npi"] for row in lake.rows("healthcare.providers", "npi")] == ["1234567893"]
+    assert verified(lake)

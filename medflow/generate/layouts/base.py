@@ -21,7 +21,6 @@ from medflow.generate.world import Providers
 Columns = dict[str, list[str]]
 AMOUNT_NAMES: Final = tuple(f"{name}_amount" for name in AMOUNTS)
 SEXES: Final = ("F", "M", "U", "X")
-_MOST_GROUPS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -134,10 +133,6 @@ class Layout(ABC):
     def cells(self, fact: str, number: int) -> tuple[str, ...]:
         """The columns of a fact in the record of line `number`."""
         return tuple(name.format(k=number) for name in self.places[fact])
-
-    def every_cell(self, fact: str) -> tuple[str, ...]:
-        """The columns of a fact, of all line groups."""
-        return tuple(dict.fromkeys(name for k in range(1, _MOST_GROUPS + 1) for name in self.cells(fact, k)))
 
     def spell(self, fact: str, value: str | int, number: int) -> dict[str, str]:
         """Column → text that states `value` (cents if an integer) of a fact; a denial comes as `CO-97`."""
