@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, model_validator
@@ -38,9 +39,10 @@ class Settings(BaseSettings):
     warehouse: str = ""
     landing: str = ""
     knowledge_base: Path = Field(default_factory=packaged_knowledge_base)
-    build_engine: Literal["duckdb", "spark"] | str = "duckdb"
+    build_engine: str = "duckdb"
     memory: str = "3GB"
     threads: int = Field(default=0, ge=0, description="0 = as many as the machine has")
+    jars: Path = Field(default_factory=lambda: Path.home() / ".cache" / "medflow" / "jars", description="where Spark's jars are kept")
     pseudonym_key: str = Field(default="", repr=False)
 
     @model_validator(mode="before")
@@ -54,6 +56,42 @@ class Settings(BaseSettings):
     def landing_folder(self) -> Path:
         """The landing folder as a local path."""
         return Path(self.landing.removeprefix("file://")).absolute()
+
+    @property
+    def builds_with_spark(self) -> bool:
+        """Whether the build engine is Spark.
+
+        Raises:
+            UsageError: there is no such engine.
+        """
+        if self.build_engine == "duckdb":
+            return False
+        if re.fullmatch(r"spark|spark://\S+|local(\[\S+\])?", self.build_engine):
+            return True
+        raise UsageError(
+            f"no build engine {self.build_engine!r}; allowed: duckdb, spark (on this machine), local[4], spark://host:7077 "
+            "(MEDFLOW_BUILD_ENGINE, --engine)"
+        )
+
+    @property
+    def spark_master(self) -> str:
+        """Where Spark runs: this machine unless the build engine names a cluster."""
+        return f"local[{self.threads or '*'}]" if self.build_engine == "spark" else self.build_engine
+
+    @property
+    def cores(self) -> int:
+        """Threads that a build may use on this machine."""
+        return self.threads or os.cpu_count() or 1
+
+    @property
+    def java_home(self) -> str:
+        """Java's folder as its own tools name it; empty = the first on the PATH."""
+        return os.environ.get("JAVA_HOME", "")
+
+    @property
+    def submitted(self) -> bool:
+        """Whether spark-submit started this process: then master, memory and jars are its business."""
+        return "PYSPARK_GATEWAY_PORT" in os.environ
 
     @cached_property
     def secret_pseudonym_key(self) -> bytes:

@@ -5,21 +5,16 @@ Leaves `raw_<payer>` and `lines_<payer>` in the engine: they hold rows of reject
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from medflow.errors import LandingError
 from medflow.lakehouse.ledger_entries import FileEntry
 from medflow.specs.contract import Contract
 from medflow.specs.knowledge_base import REFERENCE, KnowledgeBase
 from medflow.specs.payer import PayerLayout
 from spark_jobs.engines.base import BuildEngine
-from spark_jobs.framing import FileRejected, FramedFile, Trailer, batch_schema, frame
-from spark_jobs.landing import HashingReader
+from spark_jobs.intake import FileToFrame, Framing, intake_schema
 from spark_jobs.layouts import dialect_of
 from spark_jobs.lines import lines_sql
 from spark_jobs.run import BatchFile
@@ -40,16 +35,6 @@ class Rejected:
     entry: FileEntry
     code: str
     reason: str
-
-
-@dataclass
-class _Framed:
-    """What framing found in one file."""
-
-    trailer: Trailer | None = None
-    records: int = 0
-    warnings: tuple[str, ...] = ()
-    rejected: Rejected | None = None
 
 
 def inspect_files(
@@ -73,51 +58,11 @@ def inspect_files(
     return accepted, [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
 
 
-def _frame_all(engine: BuildEngine, layout: PayerLayout, entries: list[FileEntry], landing: Path) -> dict[str, _Framed]:
-    """Stream the payer's files into `raw_<payer>`."""
-    framed: dict[str, _Framed] = {entry.sha256: _Framed() for entry in entries}
-    schema = _with_file(batch_schema(dialect_of(layout)))
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for entry in entries:
-            yield from _frame_one(layout, entry, landing, framed[entry.sha256])
-
-    engine.records(f"raw_{layout.payer}", pa.RecordBatchReader.from_batches(schema, batches()))
-    return framed
-
-
-def _frame_one(layout: PayerLayout, entry: FileEntry, landing: Path, found: _Framed) -> Iterator[pa.RecordBatch]:
-    try:
-        stream = (landing / entry.name).open("rb")
-    except OSError as error:
-        raise LandingError(f"{entry.name} cannot be read: {error.strerror}; put it back, or `medflow files exclude` it") from error
-    with stream:
-        reader = HashingReader(stream)
-        try:
-            file = frame(reader, dialect_of(layout))  # type: ignore[arg-type]
-            for batch in file.batches():
-                yield _named(batch, entry)
-            _note(found, file)
-        except FileRejected as error:
-            found.rejected = Rejected(entry, error.code, error.detail)
-        if reader.hexdigest() != entry.sha256:
-            raise LandingError(f"{entry.name} changed while it was read; run again when it has been written whole")
-
-
-def _note(found: _Framed, file: FramedFile) -> None:
-    found.trailer, found.records = file.trailer, file.records
-    found.warnings = tuple(f"{warning.code}: {warning.detail}" for warning in file.warnings)
-
-
-def _with_file(schema: pa.Schema) -> pa.Schema:
-    return schema.append(pa.field("file_id", pa.string())).append(pa.field("ingest_date", pa.date32()))
-
-
-def _named(batch: pa.RecordBatch, entry: FileEntry) -> pa.RecordBatch:
-    count = batch.num_rows
-    columns = [*batch.columns, pa.array([entry.sha256], pa.string()).take(pa.array([0] * count, pa.int8()))]
-    columns.append(pa.array([entry.ingest_date], pa.date32()).take(pa.array([0] * count, pa.int8())))
-    return pa.RecordBatch.from_arrays(columns, schema=_with_file(batch.schema))
+def _frame_all(engine: BuildEngine, layout: PayerLayout, entries: list[FileEntry], landing: Path) -> dict[str, Framing]:
+    """The payer's files as `raw_<payer>`."""
+    dialect = dialect_of(layout)
+    files = [FileToFrame(str(landing / entry.name), entry.name, entry.sha256, entry.ingest_date, dialect) for entry in entries]
+    return {one.sha256: one for one in engine.frame(f"raw_{layout.payer}", intake_schema(dialect), files)}
 
 
 def _figures(engine: BuildEngine, knowledge_base: KnowledgeBase, payer: str) -> dict[str, dict[str, Any]]:
@@ -136,10 +81,10 @@ def _figures(engine: BuildEngine, knowledge_base: KnowledgeBase, payer: str) -> 
 
 
 def _outcome(
-    entry: FileEntry, framed: _Framed, figures: dict[str, Any], knowledge_base: KnowledgeBase, landing: Path
+    entry: FileEntry, framed: Framing, figures: dict[str, Any], knowledge_base: KnowledgeBase, landing: Path
 ) -> Accepted | Rejected:
     if framed.rejected is not None:
-        return framed.rejected
+        return Rejected(entry, *framed.rejected)
     layout, limit = knowledge_base.layouts[entry.payer], knowledge_base.gate.parser_failures.reject_file_above
     for name in () if entry.payer == REFERENCE else _parsed_columns(layout, knowledge_base.contract):
         bad, filled = int(figures.get(f"bad_{name}", 0)), int(figures.get(f"filled_{name}", 0))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from medflow.errors import GateRefused, LandingError, UsageError
+from medflow.errors import GateRefused, LandingError
 from medflow.lakehouse.batch_ids import batch_id
 from medflow.lakehouse.database import connect
 from medflow.lakehouse.ledger import Ledger, new_batch
@@ -30,6 +30,7 @@ from spark_jobs.landing import landing_files
 from spark_jobs.outcome import FileOutcome, RunOutcome
 
 if TYPE_CHECKING:
+    from spark_jobs.engines.base import BuildEngine
     from spark_jobs.engines.duckdb import DuckDBEngine
     from spark_jobs.inspect import Accepted, Rejected
     from spark_jobs.run import Batch, Run
@@ -67,6 +68,14 @@ class Site:
     @property
     def layout_hashes(self) -> dict[str, str]:
         return {payer: self.knowledge_base.layout_hash(payer) for payer in self.knowledge_base.layouts}
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Who builds, and who verifies: DuckDB always, so that a Spark run is told by a second engine."""
+
+    build: BuildEngine
+    verifier: DuckDBEngine
 
 
 def run_pipeline(site: Site, order: Order) -> RunOutcome:
@@ -117,9 +126,9 @@ def _load(site: Site, order: Order, lock: WriterLock, candidates: list[FileEntry
     from spark_jobs.inspect import inspect_files
     from spark_jobs.run import Batch
 
-    with build_engine(site.settings) as engine:
+    with build_engine(site.settings) as engines:
         order.report("inspect")
-        found, rejected = inspect_files(engine, site.knowledge_base, candidates, site.settings.landing_folder)
+        found, rejected = inspect_files(engines.build, site.knowledge_base, candidates, site.settings.landing_folder)
         accepted, misplaced = _of_one_payer(site, found, candidates)
         rejected += misplaced
         _record_rejections(site, rejected)
@@ -130,7 +139,7 @@ def _load(site: Site, order: Order, lock: WriterLock, candidates: list[FileEntry
         identity = batch_id((file.payer, file.sha256) for file in files)
         batch = Batch(identity, "load", files, rejected=tuple(one.entry.key for one in rejected))
         _record_accepted(site, candidates, accepted, batch)
-        run = start_run(site, order, lock, engine, batch, due)
+        run = start_run(site, order, lock, engines, batch, due)
         carry_out(run)
     outcomes += tuple(_outcome(one, "published") for one in accepted)
     return finished(run, outcomes, due, begun)
@@ -153,7 +162,7 @@ def _of_one_payer(site: Site, found: list[Accepted], candidates: list[FileEntry]
     return accepted, misplaced
 
 
-def start_run(site: Site, order: Order, lock: WriterLock, engine: DuckDBEngine, batch: Batch, due: Due) -> Run:
+def start_run(site: Site, order: Order, lock: WriterLock, engines: Engines, batch: Batch, due: Due) -> Run:
     """The run's parts put together; the batch entered in the ledger."""
     from medflow.lakehouse.catalog import Lake
     from spark_jobs.run import Run
@@ -166,8 +175,8 @@ def start_run(site: Site, order: Order, lock: WriterLock, engine: DuckDBEngine, 
         knowledge_base=site.knowledge_base,
         ledger=site.ledger,
         lock=lock,
-        engine=engine,
-        verifier=engine,
+        engine=engines.build,
+        verifier=engines.verifier,
         lake=lake,
         writer=BranchWriter(lake, batch.id, lock.check),
         batch=batch,
@@ -207,21 +216,30 @@ def finished(run: Run, files: tuple[FileOutcome, ...], due: Due, begun: float) -
 
 
 @contextmanager
-def build_engine(settings: Settings) -> Iterator[DuckDBEngine]:
-    """The build engine of the settings, in the one work folder of the lake: only for the holder of the lock."""
+def build_engine(settings: Settings) -> Iterator[Engines]:
+    """The build engine of the settings and its verifier, in the one work folder of the lake: only for the holder of the lock."""
     folder = settings.home / "work"
+    is_spark = settings.builds_with_spark
     shutil.rmtree(folder, ignore_errors=True)  # what a killed run left behind
-    with private_engine(settings, folder) as engine:
-        yield engine
+    with private_engine(settings, folder) as duckdb:
+        if not is_spark:
+            yield Engines(duckdb, duckdb)
+            return
+        from spark_jobs.engines.spark import SparkEngine
+        from spark_jobs.engines.spark_session import spark_session
+
+        spark = SparkEngine(spark_session(settings), folder / "spark")
+        try:
+            yield Engines(spark, duckdb)
+        finally:
+            spark.close()
 
 
 @contextmanager
 def private_engine(settings: Settings, folder: Path | None = None) -> Iterator[DuckDBEngine]:
-    """An engine with a work folder of its own, which goes with it."""
+    """DuckDB with a work folder of its own, which goes with it."""
     from spark_jobs.engines.duckdb import DuckDBEngine
 
-    if settings.build_engine != "duckdb":
-        raise UsageError(f"no build engine {settings.build_engine!r}; allowed: duckdb (MEDFLOW_BUILD_ENGINE, --engine)")
     workspace = folder or settings.home / f"look-{os.getpid()}"
     try:
         workspace.mkdir(parents=True, exist_ok=True)

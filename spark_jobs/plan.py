@@ -15,6 +15,7 @@ from spark_jobs.gold import build_gold
 from spark_jobs.providers import build_providers
 from spark_jobs.publish import Publication, publish
 from spark_jobs.quality_log import note_findings, write_quality_log
+from spark_jobs.reference import load_code_lists
 from spark_jobs.run import PROVIDERS, Run
 from spark_jobs.silver import build_silver
 from spark_jobs.verify import Verifier, refuse_disagreement
@@ -56,6 +57,7 @@ def verify_silver(run: Run) -> None:
 def verify_gold(run: Run) -> None:
     """Keys, ties and checks of the gold partitions that were rebuilt."""
     verifier = _verifier(run)
+    load_code_lists(run.verifier, run.knowledge_base)
     findings = []
     for name, table in run.knowledge_base.gold.items():
         if name not in run.rows:

@@ -15,7 +15,7 @@ from medflow.lakehouse.releases import read_release
 from medflow.specs.knowledge_base import REFERENCE
 from medflow.sql.text import literal
 from spark_jobs.due import rebuilds_due
-from spark_jobs.engines.duckdb import DuckDBEngine
+from spark_jobs.engines.base import BuildEngine
 from spark_jobs.outcome import RunOutcome
 from spark_jobs.pipeline import Order, Site, build_engine, carry_out, finished, start_run
 from spark_jobs.queue_view import check_row_prefix
@@ -81,9 +81,9 @@ def rebuild(site: Site, order: Order, table: str) -> RunOutcome:
         batch_id = derived_batch_id(
             "rebuild", [(file.payer, file.sha256) for file in files], depends[wanted], (site.knowledge_base.hash, release.release)
         )
-        with build_engine(site.settings) as engine:
+        with build_engine(site.settings) as engines:
             due = rebuilds_due(site.ledger, site.knowledge_base)
-            run = start_run(site, order, lock, engine, Batch(batch_id, "rebuild", files, depends[wanted]), due)
+            run = start_run(site, order, lock, engines, Batch(batch_id, "rebuild", files, depends[wanted]), due)
             carry_out(run)
     return finished(run, (), due, begun)
 
@@ -93,19 +93,19 @@ def _resolve(site: Site, order: Order, selection: Selection, kind: BatchKind) ->
     with site.lock(order) as lock:
         lock.acquire(kind, order.wait_seconds)
         release = _current(site)
-        with build_engine(site.settings) as engine:
-            rows = _select(site, engine, selection, kind)
+        with build_engine(site.settings) as engines:
+            rows = _select(site, engines.build, selection, kind)
             context = (site.knowledge_base.hash, release.release)
             batch_id = derived_batch_id(kind, [], [row["row_id"] for row in rows], context)
             keys = {(row["payer_id"], row["file_id"]) for row in rows}
             due = rebuilds_due(site.ledger, site.knowledge_base)
-            run = start_run(site, order, lock, engine, Batch(batch_id, kind, _files(site, keys)), due)
-            engine.rows("wanted", pa.table({"row_id": [row["row_id"] for row in rows]}))
+            run = start_run(site, order, lock, engines, Batch(batch_id, kind, _files(site, keys)), due)
+            engines.build.rows("wanted", pa.table({"row_id": [row["row_id"] for row in rows]}))
             carry_out(run)
     return finished(run, (), due, begun)
 
 
-def _select(site: Site, engine: DuckDBEngine, selection: Selection, kind: BatchKind) -> list[dict[str, str]]:
+def _select(site: Site, engine: BuildEngine, selection: Selection, kind: BatchKind) -> list[dict[str, str]]:
     """Loads the published queue as `queue` and tells the selected lines of it."""
     table = read_release(site.database).tables[QUARANTINE]
     engine.files("queue", table.files, site.knowledge_base.tables[QUARANTINE])

@@ -16,6 +16,7 @@ from medflow.lakehouse.lock import WriterLock
 from medflow.settings import Settings
 from medflow.specs.knowledge_base import KnowledgeBase
 from medflow.specs.table import TableSpec
+from spark_jobs.engines.base import BuildEngine
 from spark_jobs.engines.duckdb import DuckDBEngine
 from spark_jobs.writer import BranchWriter
 
@@ -100,7 +101,7 @@ class Run:
     knowledge_base: KnowledgeBase
     ledger: Ledger
     lock: WriterLock
-    engine: DuckDBEngine
+    engine: BuildEngine
     verifier: DuckDBEngine
     lake: Lake
     writer: BranchWriter
@@ -133,7 +134,7 @@ class Run:
 
     def write(self, table: str, sql: str) -> list[str]:
         """Write a result as data files of the table, in its declared columns and types; not yet visible anywhere."""
-        return self.engine.write(sql, self.spec(table), self.writer.data_location(table), self.writer.field_ids(table))
+        return self.engine.write(sql, self.writer.target(self.spec(table)))
 
     def load(self, relation: str, table: str, ref: Literal["branch", "main"], wanted: set[tuple[object, ...]] | None = None) -> int:
         """Give the engine a table's files, of all partitions or those wanted; returns how many rows they hold."""

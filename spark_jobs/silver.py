@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from concurrent.futures import Future
 from datetime import date
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.csv
@@ -21,6 +22,7 @@ from spark_jobs.quarantine import load_queue, write_quarantine
 from spark_jobs.run import CLEAN, HISTORY, PayerFigures, Run
 
 _MEMBER_KEY_BYTES = 16
+_MEMBER_KEYS = pa.schema([(name, pa.string()) for name in ("payer_id", "member_id", "member_key")])
 _CLAIM_JOIN = "affected.payer_id = rows.payer_id AND affected.claim_id = rows.claim_id"
 
 
@@ -103,7 +105,7 @@ def write_clean(run: Run) -> None:
     _affected_history(run)
     for name, sql in versions.version_steps(run.knowledge_base.contract).items():
         run.engine.define(name, sql)
-    run.engine.rows("member_keys", _member_keys(run))
+    _name_members(run)
     columns = run.spec(CLEAN).column_names
     run.engine.define("current_lines", versions.current_sql(run.knowledge_base.contract, columns))
     if run.batch.kind == "rebuild":
@@ -155,13 +157,18 @@ def _months(run: Run, column: str, relations: list[str]) -> set[date]:
     return {row["month"] for row in rows}
 
 
-def _member_keys(run: Run) -> pa.Table:
-    """Pseudonyms of the affected members: 128 bits of HMAC-SHA-256(key, payer_id, 0x1F, member_id), in hex."""
-    key = run.settings.secret_pseudonym_key
-    members = run.engine.arrow("SELECT DISTINCT payer_id, member_id FROM affected_history")
-    pairs = zip(members["payer_id"].to_pylist(), members["member_id"].to_pylist(), strict=True)
+def _name_members(run: Run) -> None:
+    """`member_keys`: pseudonyms of the affected members; the key is handed to Python code alone, never to SQL or settings."""
+    members = "SELECT DISTINCT payer_id, member_id FROM affected_history"
+    run.engine.derive("member_keys", members, partial(with_member_keys, run.settings.secret_pseudonym_key), _MEMBER_KEYS)
+
+
+def with_member_keys(key: bytes, members: pa.RecordBatch) -> pa.RecordBatch:
+    """payer_id, member_id and member_key: 128 bits of HMAC-SHA-256(key, payer_id, 0x1F, member_id), in hex."""
+    pairs = zip(members.column("payer_id").to_pylist(), members.column("member_id").to_pylist(), strict=True)
     keys = [hmac.digest(key, f"{payer}\x1f{member}".encode(), hashlib.sha256)[:_MEMBER_KEY_BYTES].hex() for payer, member in pairs]
-    return members.append_column("member_key", pa.array(keys, pa.string()))
+    columns = [members.column("payer_id"), members.column("member_id"), pa.array(keys, pa.string())]
+    return pa.RecordBatch.from_arrays(columns, schema=_MEMBER_KEYS)
 
 
 def _taken(run: Run, payer: str) -> str:

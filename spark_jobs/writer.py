@@ -20,9 +20,9 @@ from medflow.lakehouse.evolution import conflicts, evolve
 from medflow.lakehouse.footers import FooterReader, data_location
 from medflow.lakehouse.locations import openable, warehouse_access
 from medflow.lakehouse.releases import DataFileInfo
-from medflow.lakehouse.schema import field_ids_clause
 from medflow.lakehouse.staging import Draft, NewTable, Replacement, add_snapshot, land, new_table, stage
 from medflow.specs.table import TableSpec
+from spark_jobs.engines.base import WriteTarget
 
 BATCH_PROPERTY = "medflow.batch-id"
 EMPTY_TAG = "empty"  # keeps every table's first snapshot: a restore goes back to it where a table did not exist yet
@@ -81,13 +81,10 @@ class BranchWriter:
         held = self._table(table)
         return [described(held, file) for file in self._lake.data_files(held, self.head(table, ref), partitions)]
 
-    def data_location(self, table: str) -> str:
-        """The folder for the table's Parquet files, as engines open it; any names and subfolders below it."""
-        return data_location(self._table(table))
-
-    def field_ids(self, table: str) -> str:
-        """The text of DuckDB's `COPY … (FIELD_IDS <text>)` for the table's columns."""
-        return field_ids_clause(self._table(table).schema())
+    def target(self, spec: TableSpec) -> WriteTarget:
+        """Where an engine writes the table's Parquet files: any names and subfolders below the target's folder."""
+        table = self._table(spec.name)
+        return WriteTarget(spec, data_location(table), table.metadata)
 
     def append(self, table: str, paths: Sequence[str]) -> None:
         """Add Parquet files; files without rows are left out, and nothing to add is no commit."""

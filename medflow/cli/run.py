@@ -8,7 +8,7 @@ from medflow.cli.console import date_option, json_option, order_of, print_json, 
 
 
 @click.command()
-@click.option("--engine", "build_engine", metavar="ENGINE", help="duckdb (MEDFLOW_BUILD_ENGINE).")
+@click.option("--engine", "build_engine", metavar="ENGINE", help="duckdb, spark, local[N] or spark://host:port (MEDFLOW_BUILD_ENGINE).")
 @click.option("--rebuild", "table", metavar="TABLE", help="Compute a table, and what depends on it, anew.")
 @date_option
 @wait_option

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -15,9 +15,11 @@ import duckdb
 import pyarrow as pa
 
 from medflow.errors import CatalogError
+from medflow.lakehouse.schema import field_ids_clause
 from medflow.specs.table import TableSpec
 from medflow.sql.compile import compile_sql
-from spark_jobs.engines.base import Item, Result
+from spark_jobs.engines.base import Item, Result, WriteTarget
+from spark_jobs.intake import FileToFrame, Framing, framed_batches
 
 _AT_A_TIME = 2
 _HELD_BYTES = 256 << 20
@@ -49,19 +51,13 @@ class DuckDBEngine:
         self._held: dict[str, pa.Table] = {}
         self._kinds: dict[str, str] = {}
 
-    def records(self, relation: str, batches: pa.RecordBatchReader) -> None:
-        held, size = [], 0
-        for batch in batches:
-            held.append(batch)
-            size += batch.nbytes
-            if size > _HELD_BYTES:
-                rest = pa.RecordBatchReader.from_batches(batches.schema, chain(held, batches))
-                return self._copied(relation, rest)
-        # A day's files are read where they lie: copying them into tables costs more than all parsing.
-        with self._naming:
-            name = f"held_{len(self._held)}"
-            self._held[name] = pa.Table.from_batches(held, batches.schema)
-        return self._create("VIEW", relation, f"SELECT * FROM {name}")
+    def frame(self, relation: str, schema: pa.Schema, files: Sequence[FileToFrame]) -> list[Framing]:
+        found = [Framing(file.sha256) for file in files]
+        batches = chain.from_iterable(framed_batches(file, one) for file, one in zip(files, found, strict=True))
+        self._records(relation, schema, batches)
+        for one in found:
+            one.raise_broken()
+        return found
 
     def rows(self, relation: str, table: pa.Table) -> None:
         self._copied(relation, table)
@@ -77,6 +73,10 @@ class DuckDBEngine:
 
     def define(self, relation: str, sql: str, *, keep: bool = True) -> None:
         self.define_native(relation, compile_sql(sql, "duckdb"), keep=keep)
+
+    def derive(self, relation: str, sql: str, work: Callable[[pa.RecordBatch], pa.RecordBatch], schema: pa.Schema) -> None:
+        reader = self._cursor.sql(compile_sql(sql, "duckdb")).to_arrow_table()
+        self._copied(relation, pa.Table.from_batches([work(batch) for batch in reader.to_batches()], schema))
 
     def drop(self, *relations: str) -> None:
         for relation in relations:
@@ -96,22 +96,20 @@ class DuckDBEngine:
         """Name the result of DuckDB SQL as it stands."""
         self._create("TABLE" if keep else "VIEW", relation, sql)
 
-    def arrow(self, sql: str) -> pa.Table:
-        """The rows of a result as an Arrow table."""
-        return self._cursor.sql(compile_sql(sql, "duckdb")).to_arrow_table()
-
-    def write(self, sql: str, spec: TableSpec, location: str, field_ids: str) -> list[str]:
+    def write(self, sql: str, target: WriteTarget) -> list[str]:
+        spec = target.spec
         columns = ", ".join(f"CAST({c.name} AS {_duckdb_type(c.type)}) AS {c.name}" for c in spec.columns)
         parts = [_PARTITION_SQL[field.transform].format(column=field.column) for field in spec.partition]
         keys = ", ".join(f"{part} AS p{number}" for number, part in enumerate(parts))
         ordered = f" ORDER BY {', '.join([*(f'p{n}' for n in range(len(parts))), *spec.sort])}" if spec.sort else ""
         partition = f", PARTITION_BY ({', '.join(f'p{n}' for n in range(len(parts)))})" if parts else ""
-        folder = f"{location.removeprefix('file://').rstrip('/')}/{uuid.uuid4().hex}"
+        folder = f"{target.location.rstrip('/')}/{uuid.uuid4().hex}"
         Path(folder).mkdir(parents=True)
-        target = folder if parts else f"{folder}/rows.parquet"
+        place = folder if parts else f"{folder}/rows.parquet"
+        field_ids = field_ids_clause(target.metadata.schema())
         source = f"SELECT {columns}{', ' + keys if keys else ''} FROM ({compile_sql(sql, 'duckdb')}){ordered}"
         result = self._run(
-            f"COPY ({source}) TO {_quoted(target)} (FORMAT parquet, COMPRESSION zstd, RETURN_FILES true, FIELD_IDS {field_ids}{partition})"
+            f"COPY ({source}) TO {_quoted(place)} (FORMAT parquet, COMPRESSION zstd, RETURN_FILES true, FIELD_IDS {field_ids}{partition})"
         )
         (count, paths) = result.fetchall()[0]
         return list(paths) if count else []
@@ -139,6 +137,19 @@ class DuckDBEngine:
             connection.register(name, self._held[name])
             self._cursors.held.add(name)
         return connection
+
+    def _records(self, relation: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        held, size = [], 0
+        for batch in batches:
+            held.append(batch)
+            size += batch.nbytes
+            if size > _HELD_BYTES:
+                return self._copied(relation, pa.RecordBatchReader.from_batches(schema, chain(held, batches)))
+        # A day's files are read where they lie: copying them into tables costs more than all parsing.
+        with self._naming:
+            name = f"held_{len(self._held)}"
+            self._held[name] = pa.Table.from_batches(held, schema)
+        return self._create("VIEW", relation, f"SELECT * FROM {name}")
 
     def _copied(self, relation: str, rows: pa.RecordBatchReader | pa.Table) -> None:
         name = f"incoming_{relation}"

@@ -14,6 +14,7 @@ from pyiceberg.io.pyarrow import schema_to_pyarrow
 
 from medflow.lakehouse.catalog import Lake
 from medflow.lakehouse.database import connect
+from medflow.lakehouse.footers import data_location
 from medflow.lakehouse.ledger import Ledger, new_batch
 from medflow.lakehouse.ledger_entries import SeenFile
 from medflow.lakehouse.lock import WriterLock
@@ -71,7 +72,7 @@ class SmallLake:
 
     def write(self, writer, name, rows):
         """One Parquet file with the table's field ids; its path."""
-        folder = Path(writer.data_location(name))
+        folder = Path(data_location(writer._table(name)))
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{uuid.uuid4().hex}.parquet"
         pq.write_table(pa.Table.from_pylist(rows, schema=schema_to_pyarrow(writer._table(name).schema())), path)

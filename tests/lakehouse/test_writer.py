@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 
 from medflow.errors import CatalogError, DeclarationError, FencedError
+from medflow.lakehouse.schema import field_ids_clause
 from medflow.specs.table import Column
 from spark_jobs.writer import BranchWriter
 from tests.lakehouse.small_lake import BY_MONTH, BY_PAYER, COLUMNS, PLAIN, SPECS, SmallLake, markers, row, table
@@ -60,13 +61,15 @@ def test_every_type_is_written_by_duckdb_and_read_by_both(small):
     """DuckDB writes with the table's field ids; PyIceberg and DuckDB read the same values, NULLs too."""
     spec = table("toy.types", columns=tuple(Column(name=name, type=kind) for name, kind, _, _ in EVERY_TYPE))
     writer = small.begin("b1", 1, specs=[spec])
-    path = Path(writer.data_location(spec.name)) / "f.parquet"
+    path = Path(writer.target(spec).location) / "f.parquet"
     path.parent.mkdir(parents=True)
     filled = ", ".join(f"CAST({value} AS {kind}) AS {name}" for name, _, kind, value in EVERY_TYPE)
     query = f"SELECT {filled} UNION ALL SELECT {', '.join('NULL' for _ in EVERY_TYPE)}"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, FIELD_IDS {writer.field_ids(spec.name)})")
+        connection.execute(
+            f"COPY ({query}) TO '{path}' (FORMAT parquet, FIELD_IDS {field_ids_clause(writer.target(spec).metadata.schema())})"
+        )
         by_duckdb = connection.sql("SELECT * FROM read_parquet(?)", params=[str(path)]).to_arrow_table().to_pylist()
     writer.append(spec.name, [str(path)])
     by_iceberg = small.lake.table(spec.name).scan(snapshot_id=writer.head(spec.name, "branch")).to_arrow().to_pylist()
@@ -221,7 +224,7 @@ def test_a_file_across_two_partitions_is_refused_without_its_values(small, rows)
 
 
 def _written(writer, schema, folder=None):
-    path = Path(folder or writer.data_location(PLAIN.name)) / f"{uuid.uuid4().hex}.parquet"
+    path = Path(folder or writer.target(PLAIN).location) / f"{uuid.uuid4().hex}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist([row(1)], schema=schema), path)
     return str(path)
@@ -242,7 +245,7 @@ def test_a_file_that_does_not_fit_is_refused(small):
         (_written(writer, swapped), r"differs in marker \(id 2, bigint\)"),
         (_written(writer, right, small.home), "its files are written below"),
         (str(cut), "no whole Parquet file"),
-        (f"{writer.data_location(PLAIN.name)}/none.parquet", "no whole Parquet file"),
+        (f"{writer.target(PLAIN).location}/none.parquet", "no whole Parquet file"),
     ]
     for path, said in cases:
         with pytest.raises(CatalogError, match=said):

@@ -69,12 +69,13 @@ def arm(points: Points) -> None:
     """Put the points into the product's modules."""
     from sqlalchemy import Engine, event
 
-    from spark_jobs import inspect, plan, publish, release, writer
+    from spark_jobs import plan, publish, release, writer
+    from spark_jobs.engines import duckdb
     from spark_jobs.engines.duckdb import DuckDBEngine
     from spark_jobs.plan import Step
 
     plan.STEPS = tuple(Step(step.name, points.around(f"step {step.name}", step.work), step.reaches) for step in plan.STEPS)
-    inspect._frame_one = points.around("framing", inspect._frame_one)
+    duckdb.framed_batches = points.around("framing", duckdb.framed_batches)  # type: ignore[attr-defined]
     DuckDBEngine.write = points.around("write", points.during("write", DuckDBEngine.write))  # type: ignore[method-assign]
     for module in (writer, release):
         module.land = points.around("swap", module.land)  # type: ignore[attr-defined]
