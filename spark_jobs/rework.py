@@ -77,7 +77,7 @@ def rebuild(site: Site, order: Order, table: str) -> RunOutcome:
     with site.lock(order) as lock:
         lock.acquire("rebuild", order.wait_seconds)
         release = _current(site)
-        files = _files(site, set(site.ledger.contents(release.release)))
+        files = batch_files(site, set(site.ledger.contents(release.release)))
         batch_id = derived_batch_id(
             "rebuild", [(file.payer, file.sha256) for file in files], depends[wanted], (site.knowledge_base.hash, release.release)
         )
@@ -99,8 +99,9 @@ def _resolve(site: Site, order: Order, selection: Selection, kind: BatchKind) ->
             batch_id = derived_batch_id(kind, [], [row["row_id"] for row in rows], context)
             keys = {(row["payer_id"], row["file_id"]) for row in rows}
             due = rebuilds_due(site.ledger, site.knowledge_base)
-            run = start_run(site, order, lock, engines, Batch(batch_id, kind, _files(site, keys)), due)
-            engines.build.rows("wanted", pa.table({"row_id": [row["row_id"] for row in rows]}))
+            run = start_run(site, order, lock, engines, Batch(batch_id, kind, batch_files(site, keys)), due)
+            for engine in (engines.build, engines.verifier):
+                engine.rows("wanted", pa.table({"row_id": [row["row_id"] for row in rows]}))
             carry_out(run)
     return finished(run, (), due, begun)
 
@@ -119,7 +120,8 @@ def _select(site: Site, engine: BuildEngine, selection: Selection, kind: BatchKi
     return rows
 
 
-def _files(site: Site, keys: set[FileKey]) -> tuple[BatchFile, ...]:
+def batch_files(site: Site, keys: set[FileKey]) -> tuple[BatchFile, ...]:
+    """The files of a batch, as the ledger knows them."""
     entries = [entry for entry in site.ledger.files() if entry.key in keys]
     landing: Path = site.settings.landing_folder
     return tuple(

@@ -84,18 +84,23 @@ class Touched:
 
 @dataclass
 class PayerFigures:
-    """What the rules found in one payer's lines of this batch."""
+    """What the rules found in one payer's lines of this batch; `first_bad_file` is the first name of a file with an error."""
 
     lines: int
     own_errors: int
     siblings: int
     median_billed: float | None
     rules: dict[str, int]
+    first_bad_file: str | None = None
 
 
 @dataclass
 class Run:
-    """One run: its parts, given, and what the steps have found so far."""
+    """One run: its parts, given, and what the steps have found so far.
+
+    `holds_lines`: inspection has left the batch's lines in the engine. `built_with` names the engine that built the layers; of
+    several, one that is not the verifier.
+    """
 
     settings: Settings
     knowledge_base: KnowledgeBase
@@ -109,6 +114,8 @@ class Run:
     run_date: date
     started_at: datetime
     report: Callable[[str], None]
+    built_with: str = "duckdb"
+    holds_lines: bool = False
     due_gold: tuple[str, ...] = ()
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     release: int | None = None

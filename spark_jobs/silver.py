@@ -51,11 +51,12 @@ def judge_lines(run: Run) -> None:
     contract = run.knowledge_base.contract
     columns = ", ".join(relation_columns(contract))
     payers = payers_only(run)
-    if run.batch.kind != "load":
+    if not run.holds_lines:
         read_bronze(run, payers, {file.sha256 for file in run.batch.files})
-        load_queue(run)
         for payer in payers:
             parse_lines(run, payer)
+    if run.batch.kind != "load":
+        load_queue(run)
     if not payers:
         run.engine.define("judged", _no_lines_sql(run))
         return
@@ -67,6 +68,7 @@ def judge_lines(run: Run) -> None:
     if run.batch.kind != "load":
         run.engine.define("waived_versions", rules.waived_versions_sql())
     run.engine.define("judged", rules.judged_sql(with_waivers=run.batch.kind != "load"), keep=False)
+    bad_files = _bad_files(run)
     for row in run.engine.fetch(rules.rule_counts_sql(contract)):
         by_rule = {name.removeprefix("r_"): int(count) for name, count in row.items() if name.startswith("r_")}
         run.figures[row["payer_id"]] = PayerFigures(
@@ -75,6 +77,7 @@ def judge_lines(run: Run) -> None:
             siblings=int(row["siblings"]),
             median_billed=row["median_billed"],
             rules=by_rule,
+            first_bad_file=min(bad_files.get(row["payer_id"], ()), default=None),
         )
 
 
@@ -169,6 +172,15 @@ def with_member_keys(key: bytes, members: pa.RecordBatch) -> pa.RecordBatch:
     keys = [hmac.digest(key, f"{payer}\x1f{member}".encode(), hashlib.sha256)[:_MEMBER_KEY_BYTES].hex() for payer, member in pairs]
     columns = [members.column("payer_id"), members.column("member_id"), pa.array(keys, pa.string())]
     return pa.RecordBatch.from_arrays(columns, schema=_MEMBER_KEYS)
+
+
+def _bad_files(run: Run) -> dict[str, set[str]]:
+    """Payer -> names of its files with an error of their own."""
+    names = {(file.payer, file.sha256): file.name for file in run.batch.files}
+    found: dict[str, set[str]] = {}
+    for row in run.engine.fetch("SELECT DISTINCT payer_id, file_id FROM checked WHERE own_error"):
+        found.setdefault(row["payer_id"], set()).add(names[row["payer_id"], row["file_id"]])
+    return found
 
 
 def _taken(run: Run, payer: str) -> str:

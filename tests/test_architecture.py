@@ -18,7 +18,8 @@ _OURS = {"medflow", "spark_jobs", "rag_backend", "streamlit_app", "dags", "tests
 _BANNED = re.compile(r"(Manager|Helper|Util|Common|Processor|Handler|Impl)(s)?$|V2$|^Enhanced")
 _LINES, _FUNCTION_LINES, _ARGUMENTS, _NESTING = 400, 60, 4, 3
 # Who may send SQL to an engine: the engines, and nothing else. `connection.execute` of SQLAlchemy is the ledger's.
-_SQL_SENDERS = {"spark_jobs/engines/duckdb.py"}
+# The plain script that `medflow bench` measures against runs SQL of its own, by design without anything of ours.
+_SQL_SENDERS = {"spark_jobs/engines/duckdb.py", "medflow/bench/plain_duckdb.py"}
 _HOSTS = re.compile(r"rep[o]1?\.mav[e]n\.|pythonh[o]sted\.|pyp[i]\.org|registry\.npm[j]s|deb\.debi[a]n\.|/w[o]rk/|/r[o]ot/")
 
 
@@ -68,6 +69,7 @@ def test_sizes(path: str, tree: ast.Module) -> None:
 
 # Exempt, each with its reason: functions that put a run's parts together.
 _POSITIONAL = {"spark_jobs/pipeline.py:_load": 6, "spark_jobs/pipeline.py:start_run": 6, "spark_jobs/inspect.py:_outcome": 5}
+_POSITIONAL |= {"spark_jobs/pipeline.py:assembled": 6}
 _POSITIONAL |= {"spark_jobs/gate.py:_drift": 6, "medflow/sql/check.py:_expression_problems": 4}
 _POSITIONAL |= {"medflow/specs/knowledge_base.py:_check_expressions": 5}
 

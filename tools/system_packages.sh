@@ -2,9 +2,16 @@
 # Install the Debian packages that the tests need, where this is root on Debian; elsewhere say what is missing.
 set -eu
 
+has_java() {
+    command -v java >/dev/null 2>&1 || return 1
+    version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+    [ "${version:-0}" -ge 17 ]
+}
+
 missing=""
 command -v git >/dev/null 2>&1 || missing="$missing git"
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
+has_java || missing="$missing openjdk-17-jre-headless"
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

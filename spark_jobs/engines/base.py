@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import pyarrow as pa
 from pyiceberg.table.metadata import TableMetadata
 
-from medflow.specs.table import TableSpec
+from medflow.specs.table import Column, TableSpec
 from spark_jobs.intake import FileToFrame, Framing
 
 Item = TypeVar("Item")
@@ -25,6 +25,20 @@ class WriteTarget:
     spec: TableSpec
     location: str
     metadata: TableMetadata
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A multiset of rows as two numbers: how many, and the sum of a hash of each. Digests of parts add up.
+
+    Each engine hashes in its own way: only digests of one engine compare.
+    """
+
+    rows: int
+    total: int
+
+    def __add__(self, other: Digest) -> Digest:
+        return Digest(self.rows + other.rows, self.total + other.total)
 
 
 class BuildEngine(Protocol):
@@ -56,6 +70,9 @@ class BuildEngine(Protocol):
 
     def fetch(self, sql: str) -> list[dict[str, Any]]:
         """The rows of a small result."""
+
+    def digest(self, sql: str, columns: Sequence[Column]) -> Digest:
+        """The digest of a result over these columns of it."""
 
     def write(self, sql: str, target: WriteTarget) -> list[str]:
         """Write a result as Parquet files below the target's folder, in its columns and types, one set a partition; the new paths."""

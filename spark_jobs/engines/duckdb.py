@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from medflow.errors import CatalogError
 from medflow.lakehouse.schema import field_ids_clause
-from medflow.specs.table import TableSpec
+from medflow.specs.table import Column, TableSpec
 from medflow.sql.compile import compile_sql
-from spark_jobs.engines.base import Item, Result, WriteTarget
+from spark_jobs.engines.base import Digest, Item, Result, WriteTarget
 from spark_jobs.intake import FileToFrame, Framing, framed_batches
 
 _AT_A_TIME = 2
@@ -38,6 +38,7 @@ class DuckDBEngine:
 
     def __init__(self, workspace: Path, *, memory: str, threads: int) -> None:
         workspace.mkdir(parents=True, exist_ok=True)
+        self.workspace = workspace
         self._database = duckdb.connect(":memory:")
         self._database.execute(f"SET memory_limit = '{memory}'")
         self._database.execute(f"SET temp_directory = {_quoted(str(workspace / 'spill'))}")
@@ -95,6 +96,12 @@ class DuckDBEngine:
     def define_native(self, relation: str, sql: str, *, keep: bool = True) -> None:
         """Name the result of DuckDB SQL as it stands."""
         self._create("TABLE" if keep else "VIEW", relation, sql)
+
+    def digest(self, sql: str, columns: Sequence[Column]) -> Digest:
+        row = ", ".join(_hashed(column) for column in columns)
+        select = f"SELECT count(*) AS n, coalesce(sum(hash({row})::HUGEINT), 0) AS total FROM ({compile_sql(sql, 'duckdb')})"
+        found = self.fetch_native(select)[0]
+        return Digest(found["n"], int(found["total"]))
 
     def write(self, sql: str, target: WriteTarget) -> list[str]:
         spec = target.spec
@@ -177,6 +184,11 @@ def _told(error: Exception) -> str:
     if isinstance(error, duckdb.OutOfMemoryException):
         return "the build needs more memory than MEDFLOW_MEMORY allows; raise it (now too small) and run again; nothing was published"
     return f"a data file cannot be read or written: {text.splitlines()[0][:300]}; check MEDFLOW_WAREHOUSE and its permissions"
+
+
+def _hashed(column: Column) -> str:
+    """Entries of a map have no order."""
+    return f"list_sort(map_entries({column.name}))" if column.type.startswith("map<") else column.name
 
 
 def _duckdb_type(kind: str) -> str:

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.storagelevel import StorageLevel
 
 from medflow.errors import CatalogError
-from medflow.specs.table import TableSpec
+from medflow.specs.table import Column, TableSpec
 from medflow.sql.compile import compile_sql
-from spark_jobs.engines.base import Item, Result, WriteTarget
+from spark_jobs.engines.base import Digest, Item, Result, WriteTarget
 from spark_jobs.engines.spark_workers import FRAMED, framing, mapped
 from spark_jobs.engines.spark_write import write_files
 from spark_jobs.intake import FileToFrame, Framing
@@ -39,13 +40,12 @@ class SparkEngine:
         workspace.mkdir(parents=True, exist_ok=True)
         self._spark, self._workspace = session, workspace
         self._pool = ThreadPoolExecutor(max_workers=_AT_A_TIME)
-        self._kept: dict[str, DataFrame] = {}
         self._views: set[str] = set()
 
     def frame(self, relation: str, schema: pa.Schema, files: Sequence[FileToFrame]) -> list[Framing]:
         folder = self._workspace / f"{relation}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
-        tasks = self._spark.range(0, len(files), 1, numPartitions=len(files))
+        tasks = self._spark.range(0, len(files), 1, numPartitions=max(1, len(files)))
         rows = self._asked(lambda: tasks.mapInArrow(framing(list(files), folder, schema), FRAMED).collect())
         found = [Framing.from_json(row["told"]) for row in sorted(rows, key=lambda row: int(row["number"]))]
         for one in found:
@@ -71,14 +71,18 @@ class SparkEngine:
 
     def drop(self, *relations: str) -> None:
         for relation in relations:
-            if kept := self._kept.pop(relation, None):
-                kept.unpersist()
             if relation in self._views:
                 self._views.discard(relation)
                 self._spark.catalog.dropTempView(relation)
 
     def fetch(self, sql: str) -> list[dict[str, Any]]:
         return self._asked(lambda: [row.asDict(recursive=True) for row in self._sql(sql).collect()])
+
+    def digest(self, sql: str, columns: Sequence[Column]) -> Digest:
+        row = ", ".join(f"{_hashed(column)}, ISNULL({column.name})" for column in columns)
+        select = f"SELECT COUNT(*) AS n, COALESCE(SUM(CAST(XXHASH64({row}) AS DECIMAL(38, 0))), 0) AS total FROM ({sql})"
+        found = self.fetch(select)[0]
+        return Digest(found["n"], int(found["total"]))
 
     def write(self, sql: str, target: WriteTarget) -> list[str]:
         columns = ", ".join(f"CAST({c.name} AS {c.type}) AS {c.name}" for c in target.spec.columns)
@@ -95,17 +99,11 @@ class SparkEngine:
         self.drop(*self._views)
 
     def _view(self, relation: str, made: DataFrame) -> None:
-        if former := self._kept.pop(relation, None):
-            former.unpersist()
         made.createOrReplaceTempView(relation)
         self._views.add(relation)
 
     def _computed_once(self, made: DataFrame) -> DataFrame:
-        import os
-        if os.environ.get("MF_MODE") == "parquet":
-            folder = str(self._workspace / uuid.uuid4().hex)
-            self._asked(lambda: made.write.parquet(folder))
-            return self._spark.read.schema(made.schema).parquet(folder)
+        # A cached view would keep the whole plan behind it: plans over plans took minutes to analyse.
         return self._asked(lambda: made.localCheckpoint(eager=False, storageLevel=_KEPT))
 
     def _sql(self, sql: str) -> DataFrame:
@@ -115,12 +113,19 @@ class SparkEngine:
         """What Spark answers; its own message may quote a row, so that only its kind is told."""
         try:
             return ask()
-        except PySparkException as error:
+        except (PySparkException, Py4JError) as error:
             raise CatalogError(_told(error)) from error
 
 
-def _told(error: PySparkException) -> str:
-    condition = error.getCondition() or type(error).__name__
+def _hashed(column: Column) -> str:
+    """Spark hashes no map, since its entries have no order."""
+    return f"ARRAY_SORT(MAP_ENTRIES({column.name}))" if column.type.startswith("map<") else column.name
+
+
+def _told(error: Exception) -> str:
+    condition = (error.getCondition() if isinstance(error, PySparkException) else None) or type(error).__name__
+    if isinstance(error, Py4JJavaError):
+        condition = str(error.java_exception.getClass().getName())
     return (
         f"Spark stopped with {condition}; nothing was published. Its message may hold data and is not shown: "
         "`medflow --debug` shows it. If it ran out of memory or disk, raise MEDFLOW_MEMORY or free some space"

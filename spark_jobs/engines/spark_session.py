@@ -82,6 +82,8 @@ def _configuration(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.sql.ansi.enabled": "true",
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.sql.adaptive.enabled": "true",
+        # What filters imply is worked out over every combination of a wide row's aliases: minutes and gigabytes for the rules.
+        "spark.sql.constraintPropagation.enabled": "false",
         # Listing files is done by the driver: a job for it costs more than it saves on a day's files.
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         catalog: "org.apache.iceberg.spark.SparkCatalog",

@@ -45,8 +45,12 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """One scene for all points."""
+    return made_scene(tmp_path_factory.mktemp("kills"))
+
+
+def made_scene(folder: Path) -> Scene:
     """Release 1 of three payers; waiting: replacements that move months, new claims, defects, providers."""
-    folder = tmp_path_factory.mktemp("kills")
     lake = Lake(folder / "lake")
     first = [
         Version(

@@ -1,0 +1,1 @@
+"""Tests that start Spark: one session for a worker."""
