@@ -218,10 +218,11 @@ def carry_out(run: Run, steps: Collection[str] | None = None) -> None:
     except GateRefused as refusal:
         write_quality_log(run)
         result = {"gate": gate_result(run), "rows": run.rows, "statistics": payer_statistics(run)}
-        run.ledger.end_batch(run.batch.id, "refused", result, str(refusal))
         keys = {(file.payer, file.sha256) for file in run.batch.files}
         refused = [replace(entry, state="refused", reason_code="gate", retry=False) for entry in run.ledger.files() if entry.key in keys]
         run.ledger.record(refused)
+        # last, for a batch that is refused gives its answer without being built again
+        run.ledger.end_batch(run.batch.id, "refused", result, str(refusal))
         raise
 
 

@@ -14,14 +14,14 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import ancestors_of
 from sqlalchemy import Connection
 
-from medflow.errors import VerificationError
+from medflow.errors import CatalogError, VerificationError
 from medflow.lakehouse.batch_ids import FileKey
 from medflow.lakehouse.catalog import Lake
 from medflow.lakehouse.ledger import Ledger
 from medflow.lakehouse.ledger_entries import BatchKind, ReleaseEntry
 from medflow.lakehouse.lock import WriterLock
 from medflow.lakehouse.releases import Release
-from spark_jobs.release import Proposal, land_release, main_of
+from spark_jobs.release import Proposal, holds, land_release, main_of, own_tables
 from spark_jobs.writer import BATCH_PROPERTY, branch_of
 
 
@@ -45,12 +45,13 @@ def publish(lake: Lake, ledger: Ledger, lock: WriterLock, publication: Publicati
 
     Raises:
         VerificationError: a branch is not at its verified head, a file is missing, or the proof afterwards fails.
-        FencedError: a newer run has taken over. CatalogError: another writer moved a table, or the catalog fails.
+        FencedError: a newer run has taken over. CatalogError: another writer moved a table or its main, or the catalog fails.
     """
     lock.check()
     parent = ledger.current_release()
-    tables = lake.tables()
+    tables = own_tables(lake, publication.heads)
     _check_verified(tables, publication)
+    _check_built_on_main(tables, publication)
     formers = {name: main_of(table) for name, table in tables.items()}
     heads = {**formers, **publication.heads}
     release = _facts(publication, parent)
@@ -59,7 +60,7 @@ def publish(lake: Lake, ledger: Ledger, lock: WriterLock, publication: Publicati
         ledger.add_release(connection, entry, publication.result)
         ledger.add_files(connection, entry, publication.files)
 
-    land_release(lake, ledger, lock, Proposal(release, heads, record, branch_of(publication.batch_id)))
+    land_release(lake, ledger, lock, Proposal(release, tables, heads, record, branch_of(publication.batch_id)))
     _prove(lake, release, heads, formers)
     return release.number
 
@@ -86,8 +87,18 @@ def _check_verified(tables: Mapping[str, Table], publication: Publication) -> No
         raise VerificationError(f"the branch of {', '.join(wrong)} is not at the head that was verified; run again")
 
 
+def _check_built_on_main(tables: Mapping[str, Table], publication: Publication) -> None:
+    for name, head in publication.heads.items():
+        table = tables[name]
+        if not holds(table, head, main_of(table)):
+            raise CatalogError(f"main of {name} was changed by another writer since this batch began; nothing was published. Run again")
+
+
 def _prove(lake: Lake, release: Release, heads: Mapping[str, int], formers: Mapping[str, int]) -> None:
-    """From what is stored now: each main is the verified head, and since the former one holds this batch and no other."""
+    """From what is stored now: each main has come to the verified head, which since the former one holds this batch and no other.
+
+    What another writer has put on top of the head since is no part of the release.
+    """
     lake.forget()
     tables = lake.tables(list(heads))
     problems = [problem for name in heads for problem in _disproofs(tables[name], release, heads[name], formers[name])]
@@ -100,10 +111,10 @@ def _prove(lake: Lake, release: Release, heads: Mapping[str, int], formers: Mapp
 
 def _disproofs(table: Table, release: Release, head: int, former: int) -> Iterator[str]:
     name = ".".join(table.name())
-    line = list(ancestors_of(table.current_snapshot(), table.metadata))
-    places = [snapshot.snapshot_id for snapshot in line]
-    if places[0] != head:
+    if not holds(table, main_of(table), head):
         yield f"main of {name} is not the verified snapshot"
+    line = list(ancestors_of(table.metadata.snapshot_by_id(head), table.metadata))
+    places = [snapshot.snapshot_id for snapshot in line]
     if former not in places:
         yield f"the former state of {name} is not an ancestor"
         return

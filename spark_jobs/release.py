@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pyiceberg.table import Table
-from pyiceberg.table.refs import MAIN_BRANCH
+from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
+from pyiceberg.table.snapshots import ancestors_of
 from pyiceberg.table.update.snapshot import ManageSnapshots
 from sqlalchemy import Connection
 
@@ -20,13 +21,18 @@ from medflow.lakehouse.lock import WriterLock
 from medflow.lakehouse.releases import Release, ReleasedColumn, ReleasedTable, read_release
 from medflow.lakehouse.schema import spark_type
 from medflow.lakehouse.staging import Draft, Staged, land, stage
+from spark_jobs.writer import EMPTY_TAG
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A release to be: its facts (no tables yet), each table's head, the branch that ends, what else to write with it."""
+    """A release to be: its facts (no tables yet), its tables as they were read, each one's head, what else to write with it.
+
+    `branch` ends with the release. Every pointer must still be that of `tables` when they are swapped.
+    """
 
     release: Release
+    tables: Mapping[str, Table]
     heads: Mapping[str, int]
     record: Callable[[Connection, ReleaseEntry], None]
     branch: str | None = None
@@ -42,13 +48,23 @@ def main_of(table: Table) -> int:
     return table.refs()[MAIN_BRANCH].snapshot_id
 
 
+def holds(table: Table, head: int, snapshot: int) -> bool:
+    """Whether a snapshot is a head or one that the head was built on."""
+    line = ancestors_of(table.metadata.snapshot_by_id(head), table.metadata)
+    return any(one.snapshot_id == snapshot for one in line)
+
+
+def own_tables(lake: Lake, released: Collection[str]) -> dict[str, Table]:
+    """The lake's tables: those released, and those that a batch has made. Other programs may keep theirs in the same catalog."""
+    return {name: table for name, table in lake.tables().items() if name in released or EMPTY_TAG in table.refs()}
+
+
 def land_release(lake: Lake, ledger: Ledger, lock: WriterLock, proposal: Proposal) -> list[Staged]:
     """Make the proposal the current release: all tables, ledger and release row in one transaction.
 
     Returns the tables as they stand now. Raises FencedError, CatalogError, VerificationError: nothing has changed.
     """
-    tables = lake.tables()
-    staged = [one for name in proposal.heads if (one := stage(lake, _moved(tables[name], proposal)))]
+    staged = [one for name in proposal.heads if (one := stage(lake, _moved(proposal.tables[name], proposal)))]
     release = replace(proposal.release, tables=_contents(lake, ledger, proposal, staged))
     _look_at_files(lake, release)
     entry = _entry(release, _write_manifest(lake, lock.token, release))
@@ -96,6 +112,9 @@ def _moved(table: Table, proposal: Proposal) -> Draft:
         refs = refs.create_branch(head, MAIN_BRANCH)
     if proposal.branch in table.refs():
         refs = refs.remove_branch(proposal.branch)
+    tagged = {ref.snapshot_id for ref in table.refs().values() if ref.snapshot_ref_type == SnapshotRefType.TAG}
+    if not holds(table, head, main_of(table)) and main_of(table) not in tagged:  # a commit that no release has
+        refs = refs.create_tag(main_of(table), f"before_{release_tag(proposal.release.number)}")
     refs.commit()
     return draft
 

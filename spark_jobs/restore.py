@@ -15,7 +15,7 @@ from medflow.lakehouse.ledger import Ledger, new_batch
 from medflow.lakehouse.ledger_entries import ReleaseEntry
 from medflow.lakehouse.lock import WriterLock
 from medflow.lakehouse.releases import Release, read_release
-from spark_jobs.release import Proposal, land_release, main_of, release_tag
+from spark_jobs.release import Proposal, holds, land_release, main_of, own_tables, release_tag
 from spark_jobs.writer import EMPTY_TAG
 
 
@@ -30,7 +30,8 @@ def restore(lake: Lake, ledger: Ledger, lock: WriterLock, number: int, *, run_da
     wanted, current = read_release(lake.engine, number), read_release(lake.engine)
     if number == current.number:
         raise UsageError(f"release {number} is the current one; `medflow releases list` shows the others")
-    heads = {name: _restored_head(name, table, wanted) for name, table in lake.tables().items()}
+    tables = own_tables(lake, {*wanted.tables, *current.tables})
+    heads = {name: _restored_head(name, table, wanted) for name, table in tables.items()}
     release = _facts(ledger, wanted, current, (run_date, created_at))
     ledger.start_batch(new_batch(release.batch_id, "restore", run_date, release.declarations))
 
@@ -38,7 +39,7 @@ def restore(lake: Lake, ledger: Ledger, lock: WriterLock, number: int, *, run_da
         ledger.add_release(connection, entry, {"restored": number})
         ledger.restore_files(connection, number)
 
-    land_release(lake, ledger, lock, Proposal(release, heads, record))
+    land_release(lake, ledger, lock, Proposal(release, tables, heads, record))
     _prove(lake, release, heads, current)
     return release.number
 
@@ -71,12 +72,20 @@ def _facts(ledger: Ledger, wanted: Release, current: Release, when: tuple[date, 
     )
 
 
+def _is_at(table: Table, head: int, former: int | None) -> bool:
+    """Whether main is at the restored head, or another writer has since built on it; from the former head it has gone away."""
+    main = main_of(table)
+    left = former is None or holds(table, head, former) or not holds(table, main, former)
+    return main == head or (left and holds(table, main, head))
+
+
 def _prove(lake: Lake, release: Release, heads: Mapping[str, int], former: Release) -> None:
-    """From what is stored now: each main is the restored snapshot, and the former one is still reachable by its tag."""
+    """From what is stored now: each main has come to the restored snapshot, and the former one is still reachable by its tag."""
     lake.forget()
     tables = lake.tables()
     tags = {name: tables[name].refs().get(release_tag(former.number)) for name in former.tables}
-    wrong = sorted(name for name, head in heads.items() if main_of(tables[name]) != head)
+    snapshots = {name: table.snapshot for name, table in former.tables.items()}
+    wrong = sorted(name for name, head in heads.items() if not _is_at(tables[name], head, snapshots.get(name)))
     wrong += sorted(name for name, tag in tags.items() if not tag or tag.snapshot_id != former.tables[name].snapshot)
     if wrong:
         raise VerificationError(

@@ -58,7 +58,7 @@ class BranchWriter:
         if problems:
             raise DeclarationError(problems)
         for namespace in sorted({spec.namespace for spec in specs if spec.name not in existing}):
-            self._lake.catalog.create_namespace_if_not_exists(namespace)
+            self._lake.make_namespace(namespace)
         self._tables.update(existing)
         self._land([self._evolved(spec, existing[spec.name]) if spec.name in existing else self._created(spec) for spec in specs])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import cast
 
@@ -13,6 +14,7 @@ from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table
 from sqlalchemy import Engine, inspect, or_, select
 from sqlalchemy import Table as SqlTable
+from sqlalchemy.exc import IntegrityError
 
 from medflow.errors import CatalogError
 from medflow.lakehouse.data_files import Partition, iceberg_partitions, partition_of
@@ -54,6 +56,11 @@ class Lake:
     def io(self) -> FileIO:
         """Where files of the warehouse are read and written."""
         return load_file_io(self.catalog.properties, self.warehouse)
+
+    def make_namespace(self, name: str) -> None:
+        """Make a namespace if it is missing."""
+        with suppress(IntegrityError):  # another writer has made it since we looked
+            self.catalog.create_namespace_if_not_exists(name)
 
     def pointers(self) -> dict[str, str]:
         """Name -> location of the current metadata, of every table."""

@@ -13,7 +13,7 @@ from medflow.errors import CatalogError, UsageError
 from medflow.lakehouse.batch_ids import FileKey
 from medflow.lakehouse.database import writing
 from medflow.lakehouse.ledger_entries import BatchEntry, BatchKind, BatchState, FileEntry, FileState, ReleaseEntry, SeenFile
-from medflow.lakehouse.ledger_tables import BATCHES, FILES, RELEASE_FILES, RELEASES, create_ledger
+from medflow.lakehouse.ledger_tables import BATCHES, EXPIRED, FILES, RELEASE_FILES, RELEASES, create_ledger
 
 _UNFINISHED: tuple[FileState, ...] = ("discovered", "bronze", "silver", "gated")
 _WAITING: tuple[FileState, ...] = (*_UNFINISHED, "rejected", "refused", "withdrawn")
@@ -94,8 +94,8 @@ class Ledger:
                 _update_file(connection, key, values)
 
     def exclude(self, prefix: str, reason: str) -> FileEntry:
-        """A person leaves a file out. Raises UsageError: unknown, ambiguous, or already in a release."""
-        return self._decide(prefix, "exclude", _WAITING, {"state": "excluded", "reason_code": "excluded", "reason": reason})
+        """A person leaves a file out; again, with another reason. Raises UsageError: unknown, ambiguous, or in a release."""
+        return self._decide(prefix, "exclude", (*_WAITING, "excluded"), {"state": "excluded", "reason_code": "excluded", "reason": reason})
 
     def reject(self, prefix: str, reason: str) -> FileEntry:
         """A person rejects a file; no changed declaration revives it. Raises UsageError as `exclude`."""
@@ -191,7 +191,12 @@ class Ledger:
             rows = connection.execute(select(RELEASE_FILES).where(RELEASE_FILES.c.release.in_(line))).all()
         return {(row.payer, row.sha256): line[row.release] for row in sorted(rows, key=lambda row: int(row.release))}
 
-    # --- inside the transaction that publishes ---
+    def expired(self) -> dict[int, date]:
+        """Releases that are no longer kept, each with the date of the retention that gave it up."""
+        with self.engine.connect() as connection:
+            return {row.release: row.expired_on for row in connection.execute(select(EXPIRED).order_by(EXPIRED.c.release))}
+
+    # --- inside the transaction that publishes, or that expires ---
 
     def add_release(self, connection: Connection, entry: ReleaseEntry, result: Mapping[str, Any]) -> None:
         """The release and its batch as published with `result`."""
@@ -213,6 +218,11 @@ class Ledger:
                 _update_file(connection, entry.key, {"state": "withdrawn", "retry": False})
         for key, release in contents.items():
             _update_file(connection, key, _published_by(release))
+
+    def add_expired(self, connection: Connection, numbers: Iterable[int], expired_on: date) -> None:
+        """Releases as no longer kept; none of them may be so already."""
+        for number in numbers:
+            connection.execute(insert(EXPIRED).values(release=number, expired_on=expired_on))
 
 
 def _published_by(entry: ReleaseEntry) -> dict[str, Any]:

@@ -5,7 +5,7 @@ The only place that uses PyIceberg's private staging calls; tests/contract/test_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -118,8 +118,10 @@ def add_snapshot(draft: Draft, branch: str, properties: dict[str, str], files: R
         producer.commit()
 
 
-def stage(lake: Lake, transaction: Draft | NewTable) -> Staged | None:
+def stage(lake: Lake, transaction: Draft | NewTable, log: Collection[str] | None = None) -> Staged | None:
     """Write the metadata of the changes collected in a transaction, which itself is never committed; None: no change.
+
+    `log` = the older metadata files that the table goes on to name, beside the one that this replaces; None = all.
 
     Raises:
         CatalogError: the table is not as the transaction found it.
@@ -133,16 +135,21 @@ def stage(lake: Lake, transaction: Draft | NewTable) -> Staged | None:
         made = lake.catalog._update_and_stage_table(None if new else table, table.name(), requirements, updates)
     except CommitFailedException as error:
         raise CatalogError(f"{'.'.join(table.name())} was changed by another writer ({error}); run again") from error
+    metadata = made.metadata
+    if log is not None:
+        named = [entry for entry in metadata.metadata_log if entry.metadata_file in (table.metadata_location, *log)]
+        metadata = metadata.model_copy(update={"metadata_log": named})
     with warehouse_access(made.metadata_location):
-        lake.catalog._write_metadata(metadata=made.metadata, io=lake.io, metadata_path=made.metadata_location)
-    staged = Table(table.name(), made.metadata, made.metadata_location, lake.io, lake.catalog)
+        lake.catalog._write_metadata(metadata=metadata, io=lake.io, metadata_path=made.metadata_location)
+    staged = Table(table.name(), metadata, made.metadata_location, lake.io, lake.catalog)
     return Staged(staged, None if new else table.metadata_location)
 
 
 def land(lake: Lake, staged: Sequence[Staged], record: Record = lambda _: None) -> None:
     """Swap all pointers in one transaction, after `record` in the same one; all or nothing.
 
-    If the reply to the commit is lost, the catalog is read again: staged names are unique, so equal pointers mean done.
+    If the reply to the commit is lost, the catalog is read again: staged names are unique, so a table that is at its staged
+    metadata, or that another writer has since moved on from it, means done.
 
     Raises:
         CatalogError: another writer has moved a table, or the catalog fails; FencedError and others from `record`.
@@ -180,8 +187,14 @@ def _swap(lake: Lake, connection: Connection, staged: Staged) -> None:
 
 
 def _landed(lake: Lake, staged: Sequence[Staged]) -> bool:
-    """Whether our pointers stand. Waits, by the lock's row, for a commit that the server may still be at work on."""
+    """Whether our pointers stood. Waits, by the lock's row, for a commit that the server may still be at work on."""
     with writing(lake.engine) as connection:
         connection.execute(select(LOCK.c.token).with_for_update()).all()
-    pointers = lake.pointers()
-    return all(pointers.get(one.name) == one.table.metadata_location for one in staged)
+    tables = lake.tables([one.name for one in staged])
+    # one transaction: where one table was moved, all were
+    return any(one.name in tables and _comes_from(tables[one.name], one.table.metadata_location) for one in staged)
+
+
+def _comes_from(table: Table, location: str) -> bool:
+    """Whether a table is at this metadata or was, before another writer who knows no lock built on it."""
+    return location in (table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log))
