@@ -23,6 +23,8 @@ COMMANDS = {
     "status": ("status", "Show the current release, what waits, and what is due."),
     "releases": ("releases", "List releases; restore an older one."),
     "files": ("files", "List files; exclude, retry or reject one."),
+    "maintain": ("maintain", "Compact tables, expire old releases, delete files that nothing needs."),
+    "bench": ("bench", "Measure the same files and rules four ways on this machine."),
     "quarantine": ("quarantine", "List, show, replay or waive quarantined lines."),
 }
 
@@ -63,9 +65,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    return ended(medflow, "medflow", arguments)
+
+
+def ended(command: click.Command, name: str, arguments: list[str]) -> int:
+    """Run a command under the name that its users type; its errors are told on standard error. Returns the exit code."""
     try:
-        outcome = medflow.main(args=arguments, prog_name="medflow", standalone_mode=False)
+        outcome = command.main(args=arguments, prog_name=name, standalone_mode=False)
     except MedflowError as error:
+        if "--debug" in arguments and error.__cause__:
+            traceback.print_exception(error.__cause__)
         return _told(str(error), error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -79,11 +88,11 @@ def _run(arguments: list[str]) -> int:
         if "--debug" in arguments:
             traceback.print_exc()
             return 1
-        return _told(_unexpected(error), 1)
+        return _told(_unexpected(error, name), 1)
     return outcome if isinstance(outcome, int) else 0
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected(error: Exception, name: str) -> str:
     """An error that no one foresaw, without its text: that may hold a cell's value."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full: free space below MEDFLOW_HOME and MEDFLOW_WAREHOUSE, then run again; nothing was published"
@@ -91,7 +100,7 @@ def _unexpected(error: Exception) -> str:
         return f"{error.filename} cannot be used: {error.strerror}; check its owner and permissions, then run again"
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
-    return f"unexpected {type(error).__name__} in {place}; nothing was published. `medflow --debug ...` shows all of it: please report that"
+    return f"unexpected {type(error).__name__} in {place}; nothing was published. `{name} --debug ...` shows all of it: please report that"
 
 
 def _told(message: str, code: int) -> int:

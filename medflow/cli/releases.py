@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 
 import click
 
@@ -18,13 +19,21 @@ def releases() -> None:
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """Every release, oldest first."""
-    entries = site_of(ctx).ledger.releases()
+    """Every release, oldest first; those that are no longer kept can be neither read nor restored."""
+    ledger = site_of(ctx).ledger
+    entries, expired = ledger.releases(), ledger.expired()
     if as_json:
-        print_json([asdict(entry) for entry in entries])
+        print_json([{**asdict(entry), "kept": entry.release not in expired} for entry in entries])
         return
-    rows = [(e.release, e.kind, e.batch_id, e.run_date, e.created_at.strftime("%Y-%m-%d %H:%M"), e.restored) for e in entries]
-    print_table("Releases", ("release", "kind", "batch", "run date", "created (UTC)", "restores"), rows, right=(0,))
+    rows = [
+        (e.release, e.kind, e.batch_id, e.run_date, e.created_at.strftime("%Y-%m-%d %H:%M"), e.restored, _kept(expired.get(e.release)))
+        for e in entries
+    ]
+    print_table("Releases", ("release", "kind", "batch", "run date", "created (UTC)", "restores", "kept"), rows, right=(0,))
+
+
+def _kept(expired_on: date | None) -> str:
+    return "yes" if expired_on is None else f"no, expired on {expired_on}"
 
 
 @releases.command()

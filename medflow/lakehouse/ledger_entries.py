@@ -10,7 +10,7 @@ from typing import Any, Literal
 from medflow.lakehouse.batch_ids import FileKey
 
 FileState = Literal["discovered", "bronze", "silver", "gated", "published", "rejected", "refused", "excluded", "withdrawn"]
-BatchKind = Literal["load", "replay", "waive", "rebuild", "restore", "recovery"]
+BatchKind = Literal["load", "replay", "waive", "rebuild", "restore", "recovery", "compact"]
 BatchState = Literal["running", "refused", "published", "failed"]
 
 

@@ -108,6 +108,14 @@ RELEASE_FILES = Table(
     Column("sha256", String(64), primary_key=True),
 )
 
+# Releases that retention has given up: their rows stay, for lineage and contents are told from them; their files go.
+EXPIRED = Table(
+    "medflow_expired_releases",
+    METADATA,
+    Column("release", Integer, primary_key=True, autoincrement=False),
+    Column("expired_on", Date, nullable=False),
+)
+
 LOCK = Table(
     "medflow_lock",
     METADATA,

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, inspect, select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from medflow.errors import CatalogError, UsageError
 from medflow.lakehouse.ledger_entries import BatchKind
-from medflow.lakehouse.ledger_tables import RELEASES
+from medflow.lakehouse.ledger_tables import EXPIRED, RELEASES
 from medflow.lakehouse.locations import openable, read_text
 
 PartitionValue = str | int | bool | None
@@ -92,12 +92,14 @@ def read_release(engine: Engine, number: int | None = None) -> Release:
 
     Raises:
         CatalogError: there is no release yet, or its manifest is gone.
-        UsageError: there is no such release.
+        UsageError: there is no such release, or it is no longer kept.
     """
     address = _manifest(engine, number)
+    _refuse_expired(engine, number)
     try:
         return Release.from_json(read_text(address))
     except FileNotFoundError:
+        _refuse_expired(engine, number)  # while we were reading
         raise CatalogError(
             f"the manifest {openable(address)} of the release is gone: the warehouse was emptied, moved or cleaned. "
             "Put it back, or name the right one in MEDFLOW_WAREHOUSE and MEDFLOW_CATALOG"
@@ -120,6 +122,19 @@ def _manifest(engine: Engine, number: int | None) -> str:
     if number is None:
         raise CatalogError("there is no release yet: `medflow run` makes one from the files in the landing folder")
     raise UsageError(f"there is no release {number}; `medflow releases list` shows those that there are")
+
+
+def _refuse_expired(engine: Engine, number: int | None) -> None:
+    # the current release never expires; a catalog that an older version made has no such table yet
+    if number is None or not inspect(engine).has_table(EXPIRED.name):
+        return
+    with engine.connect() as connection:
+        day = connection.execute(select(EXPIRED.c.expired_on).where(EXPIRED.c.release == number)).scalar_one_or_none()
+    if day is not None:
+        raise UsageError(
+            f"release {number} is no longer kept: `medflow maintain` expired it on {day}. Choose a later one; "
+            "`medflow releases list` shows which are kept"
+        )
 
 
 def _table(content: Mapping[str, Any]) -> ReleasedTable:

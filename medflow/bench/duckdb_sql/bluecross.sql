@@ -1,0 +1,36 @@
+-- One record a service line; an adjustment repeats the claim id with the next ADJ_SEQ.
+SELECT
+    record_number, CAST(NOT damaged AS INTEGER) AS line_index, damaged, raw_line,
+    NULLIF(CLAIM_ID, '') AS claim_id,
+    LINE_NO AS t_line_number, whole(LINE_NO) AS line_number,
+    ADJ_SEQ AS t_version_key, sequence(ADJ_SEQ) AS version_key,
+    '' AS t_version_kind, NULL AS version_kind,
+    NULLIF(MEMBER_ID, '') AS member_id,
+    BIRTH_YEAR AS t_birth_year, whole(BIRTH_YEAR) AS birth_year,
+    SEX AS t_sex, CASE WHEN SEX IN ('F', 'M', 'U') THEN SEX END AS sex,
+    NULLIF(PLAN_CODE, '') AS plan_code,
+    BILLING_NPI AS t_billing_npi, BILLING_NPI AS billing_npi,
+    RENDERING_NPI AS t_rendering_npi, RENDERING_NPI AS rendering_npi,
+    NULLIF(POS, '') AS place_of_service,
+    dx.*,
+    NULLIF(PROC_CODE, '') AS procedure_code, filled(MOD_1, MOD_2) AS modifiers,
+    UNITS AS t_units, whole(UNITS) AS units,
+    SERVICE_FROM AS t_service_from, iso_day(SERVICE_FROM) AS service_from,
+    SERVICE_TO AS t_service_to, iso_day(SERVICE_TO) AS service_to,
+    RECEIVED_DATE AS t_received_date, iso_day(RECEIVED_DATE) AS received_date,
+    ADJUDICATED_DATE AS t_adjudicated_date, iso_day(ADJUDICATED_DATE) AS adjudicated_date,
+    PAID_DATE AS t_paid_date, iso_day(PAID_DATE) AS paid_date,
+    BILLED_AMT AS t_billed_amount, dollars(BILLED_AMT) AS billed_amount,
+    ALLOWED_AMT AS t_allowed_amount, dollars(ALLOWED_AMT) AS allowed_amount,
+    PAID_AMT AS t_paid_amount, dollars(PAID_AMT) AS paid_amount,
+    DEDUCTIBLE_AMT AS t_deductible_amount, dollars(DEDUCTIBLE_AMT) AS deductible_amount,
+    COINSURANCE_AMT AS t_coinsurance_amount, dollars(COINSURANCE_AMT) AS coinsurance_amount,
+    COPAY_AMT AS t_copay_amount, dollars(COPAY_AMT) AS copay_amount,
+    OTHER_PAYER_AMT AS t_other_payer_amount, dollars(OTHER_PAYER_AMT) AS other_payer_amount,
+    CASE STATUS WHEN 'PAID' THEN CASE WHEN billed_amount < 0 THEN 'reversed' ELSE 'paid' END
+        WHEN 'DENIED' THEN 'denied' WHEN 'PENDED' THEN 'pending' WHEN 'REJECTED' THEN 'rejected' END AS claim_status,
+    DENIAL_CODE <> '' AND NOT regexp_full_match(DENIAL_CODE, '[^-]+-[^-]+') AS denial_bad,
+    CASE WHEN DENIAL_CODE <> '' AND NOT denial_bad THEN split_part(DENIAL_CODE, '-', 1) END AS denial_group,
+    CASE WHEN DENIAL_CODE <> '' AND NOT denial_bad THEN split_part(DENIAL_CODE, '-', 2) END AS denial_code
+FROM ($records) AS records
+LEFT JOIN dx ON d1 = DX_1 AND d2 = DX_2 AND d3 = DX_3 AND d4 = DX_4
