@@ -22,7 +22,7 @@ _KEYED = "NOT damaged AND claim_id IS NOT NULL AND version_key IS NOT NULL"
 
 def resolved(lines: DataFrame) -> DataFrame:
     """The lines with `verdict` (own, sibling, accepted), `is_current`, and what the current lines of a claim share."""
-    return _with_versions(_with_verdict(_with_repeats(lines)))
+    return _with_versions(_with_verdict(_with_repeats(lines).repartition(*_CLAIM)))
 
 
 def with_mismatches(lines: DataFrame) -> DataFrame:

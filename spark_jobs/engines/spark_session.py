@@ -61,7 +61,10 @@ def _started(configuration: dict[str, str], log: Path, submitted: bool) -> Spark
             return SparkSession.builder.config(conf=settings).getOrCreate()
         with log.open("wb") as said:  # what the JVM says while it starts is of use only if it does not start
             gateway = launch_gateway(settings, popen_kwargs={"stderr": said})  # type: ignore[no-untyped-call]
-        return SparkSession(SparkContext(gateway=gateway, conf=settings))
+        context = SparkContext(gateway=gateway, conf=settings)
+        if configuration["spark.master"].startswith("local"):
+            context.pythonExec = sys.executable  # else workers are the first python3 on the PATH, which may be another
+        return SparkSession(context)
     except Exception as error:  # Py4J, Java and socket errors of every kind
         reason = _last_reason(log) or type(error).__name__
         told = f"Spark does not start at {configuration.get('spark.master', 'its master')} ({reason})"
@@ -78,6 +81,7 @@ def _configuration(settings: Settings, scratch: Path) -> dict[str, str]:
     catalog = f"spark.sql.catalog.{WORK_CATALOG}"
     shared = {
         "spark.app.name": "medflow",
+        "spark.log.level": "FATAL",  # its messages may quote rows
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
@@ -109,10 +113,8 @@ def _launch_configuration(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.driver.extraJavaOptions": java,
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.local.dir": str(scratch),
-        "spark.log.level": "FATAL",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.pyspark.python": sys.executable,
         **(local if settings.spark_master.startswith("local") else {}),
     }
 
