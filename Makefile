@@ -18,7 +18,7 @@ demo: $(STAMP)  ## make the environment, generate sample claims, run the pipelin
 test: packages $(DEV)  ## all set-up and all tests; long suites as a fixed seeded sample (what CI runs)
 	@$(BIN)/pytest tests/specs tests/sql tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py -n $(WORKERS)
 	@$(BIN)/pytest tests/pipeline -n $(WORKERS) --dist worksteal
-	@$(BIN)/pytest tests/spark
+	@$(BIN)/pytest tests/spark --ignore tests/spark/test_bench.py  # minutes: test-full runs it
 
 test-full: packages $(DEV)  ## the same with whole counts
 	@TEST_COUNTS=full $(BIN)/pytest tests -n $(WORKERS) --dist worksteal
