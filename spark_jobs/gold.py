@@ -30,9 +30,8 @@ def build_table(run: Run, table: GoldTable, touched: Touched) -> None:
         return
     run.load("clean_rows", CLEAN, "branch", months)
     run.engine.define("claims_clean", f"SELECT * FROM clean_rows WHERE {condition}", keep=False)
-    run.engine.define("gold_rows", table.query)
-    run.writer.replace(name, run.write(name, "SELECT * FROM gold_rows"), partitions)
-    run.rows[name] = run.engine.fetch("SELECT COUNT(*) AS n FROM gold_rows")[0]["n"]
+    run.writer.replace(name, run.write(name, table.query), partitions)
+    run.rows[name] = sum(file.records for file in run.writer.files(name, "branch", partitions))
 
 
 def whole_table() -> Touched:

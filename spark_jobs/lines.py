@@ -6,7 +6,6 @@ file_id, record_number, line_index, row_id. A damaged record is one line of inde
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medflow.specs.contract import Contract
@@ -56,31 +55,32 @@ def lines_sql(layout: PayerLayout, contract: Contract) -> str:
         "complete": f"SELECT {', '.join([*_identity(layout), *_replaced(contract, defaults), *_flags(contract)])} FROM derived",
     }
     named = ", ".join(f"{name} AS ({sql})" for name, sql in levels.items())
-    return f"WITH {named} SELECT complete.*, {', '.join(_texts(contract))} FROM complete"
+    return f"WITH {named} SELECT complete.*, ARRAY_JOIN({_DIAGNOSES}, ',') AS diagnosis_text FROM complete"
 
 
 def relation_columns(contract: Contract) -> tuple[str, ...]:
     """The columns that every payer's lines have, in order: identity, the contract's, its flags, and what set rules compare."""
-    return (*IDENTITY, *contract.columns, *_flags(contract), "diagnosis_text", "header_text")
+    return (*IDENTITY, *contract.columns, *_flags(contract), "diagnosis_text")
 
 
-def _texts(contract: Contract) -> list[str]:
-    """Diagnoses and header, each as one text: what the rules over several lines compare."""
-    unreadable = " OR ".join(f"{name}__bad" for name in contract.header_columns)
-    header = _joined(contract, contract.header_columns, "")
-    return [
-        "ARRAY_JOIN(diagnosis_codes, ',') AS diagnosis_text",
-        f"CASE WHEN parse_error IS NULL AND NOT ({unreadable}) THEN {header} END AS header_text",
-    ]
+def no_lines_sql(contract: Contract) -> str:
+    """A relation of lines without any: the batch holds reference files only."""
+    types = {"ingest_date": "DATE", "record_number": "BIGINT", "line_index": "INT"}
+    types |= {name: column.type for name, column in contract.columns.items()} | dict.fromkeys(_flags(contract), "BOOLEAN")
+    typed = (f"CAST(NULL AS {types.get(name, 'STRING')}) AS {name}" for name in relation_columns(contract))
+    return f"SELECT {', '.join(typed)} WHERE FALSE"
+
+
+def header_values(contract: Contract) -> list[str]:
+    """What the lines of a claim version share, as SQL over lines; a list as its text."""
+    own = {name: contract.columns[name].final or name for name in contract.header_columns} | {_DIAGNOSES: "diagnosis_text"}
+    return [own[name] for name in contract.header_columns]
 
 
 def content_sql(contract: Contract, relation: str) -> str:
     """A line's own values, without its keys, as one text: equal content, equal text."""
-    return _joined(contract, [name for name in contract.columns if name not in _KEYS], f"{relation}.")
-
-
-def _joined(contract: Contract, names: Iterable[str], prefix: str) -> str:
-    return f"CONCAT_WS('{_SEPARATOR}', {', '.join(_as_text(contract, name, prefix) for name in names)})"
+    names = [name for name in contract.columns if name not in _KEYS]
+    return f"CONCAT_WS('{_SEPARATOR}', {', '.join(_as_text(contract, name, f'{relation}.') for name in names)})"
 
 
 def _as_text(contract: Contract, name: str, prefix: str) -> str:
@@ -130,7 +130,8 @@ def _group_fields(layout: PayerLayout) -> list[str]:
 
 
 def _filled(names: tuple[str, ...]) -> str:
-    return f"TRIM(CONCAT_WS('', {', '.join(f'`{name}`' for name in names)})) <> ''"
+    texts = [f"NULLIF(TRIM(`{name}`), '')" for name in names]
+    return f"COALESCE({', '.join(texts)}) IS NOT NULL"
 
 
 def _trimmed(layout: PayerLayout) -> list[str]:

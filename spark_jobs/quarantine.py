@@ -5,7 +5,8 @@ A load appends. A replay, a waiver or a rebuild rewrites whole payer partitions:
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from spark_jobs.layouts import dialect_of
 from spark_jobs.rules import failed_sql
 from spark_jobs.run import QUARANTINE, BatchFile, Run
 
+_TEXTS_AT_ONCE = 1 << 14
 _TEXTS = pa.schema([("file_id", pa.string()), ("record_number", pa.int64()), ("raw_line", pa.string())])
 
 
@@ -117,21 +119,21 @@ def _new_rows_sql(run: Run, relation: str) -> str:
     )
 
 
-def _record_texts(run: Run, relation: str) -> pa.Table:
+def _record_texts(run: Run, relation: str) -> pa.RecordBatchReader:
     """The text of the failed records, cut from the landing files by record number."""
-    numbers: dict[str, set[int]] = defaultdict(set)
-    for row in run.engine.fetch(f"SELECT DISTINCT file_id, record_number FROM {relation}"):
-        numbers[row["file_id"]].add(row["record_number"])
-    files = {file.sha256: file for file in run.batch.files}
-    batches = [_texts_of(run, files[file_id], wanted) for file_id, wanted in numbers.items() if file_id in files]
-    return pa.Table.from_batches(batches, _TEXTS)
+    rows = run.engine.fetch(f"SELECT file_id, COLLECT_LIST(record_number) AS numbers FROM {relation} GROUP BY file_id")
+    numbers = {row["file_id"]: row["numbers"] for row in rows}
+    texts = (_texts_of(run, file, numbers[file.sha256]) for file in run.batch.files if file.sha256 in numbers)
+    return pa.RecordBatchReader.from_batches(_TEXTS, chain.from_iterable(texts))
 
 
-def _texts_of(run: Run, file: BatchFile, numbers: set[int]) -> pa.RecordBatch:
+def _texts_of(run: Run, file: BatchFile, numbers: Sequence[int]) -> Iterator[pa.RecordBatch]:
     dialect = dialect_of(run.knowledge_base.layouts[file.payer])
     # A payer may have used the name again: another file's record must not be quoted as this one's.
     if not file.path.is_file() or file_hash(file.path) != file.sha256:
-        return pa.RecordBatch.from_pylist([], _TEXTS)
+        return
     with file.path.open("rb") as stream:
-        rows = [{"file_id": file.sha256, "record_number": n, "raw_line": text} for n, text in cut_records(stream, dialect, numbers)]
-    return pa.RecordBatch.from_pylist(rows, _TEXTS)
+        records = cut_records(stream, dialect, numbers)
+        while some := list(islice(records, _TEXTS_AT_ONCE)):
+            rows = [{"file_id": file.sha256, "record_number": number, "raw_line": text} for number, text in some]
+            yield pa.RecordBatch.from_pylist(rows, _TEXTS)

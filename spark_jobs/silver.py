@@ -16,7 +16,7 @@ from medflow.specs.knowledge_base import DIAGNOSIS_CODES
 from medflow.sql.text import in_list
 from spark_jobs import rules, versions
 from spark_jobs.bronze import payers_only, read_bronze
-from spark_jobs.lines import lines_sql, relation_columns
+from spark_jobs.lines import lines_sql, no_lines_sql, relation_columns
 from spark_jobs.months import month_partitions
 from spark_jobs.quarantine import load_queue, write_quarantine
 from spark_jobs.run import CLEAN, HISTORY, PayerFigures, Run
@@ -57,17 +57,14 @@ def judge_lines(run: Run) -> None:
             parse_lines(run, payer)
     if run.batch.kind != "load":
         load_queue(run)
-    if not payers:
-        run.engine.define("judged", _no_lines_sql(run))
-        return
     union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer} WHERE {_taken(run, payer)}" for payer in payers)
-    run.engine.define("lines", union, keep=False)
+    run.engine.define("lines", union or no_lines_sql(contract), keep=False)
     run.engine.rows("icd10cm", diagnosis_codes(run))
-    run.engine.define("checked", rules.checked_sql(run.knowledge_base))
-    run.engine.drop(*(f"lines_{payer}" for payer in payers))
+    run.engine.define("flagged", rules.flagged_sql(run.knowledge_base))
     if run.batch.kind != "load":
         run.engine.define("waived_versions", rules.waived_versions_sql())
-    run.engine.define("judged", rules.judged_sql(with_waivers=run.batch.kind != "load"), keep=False)
+    run.engine.define("noted", rules.noted_sql(with_waivers=run.batch.kind != "load"))
+    run.engine.define("judged", rules.judged_sql(), keep=False)
     bad_files = _bad_files(run)
     for row in run.engine.fetch(rules.rule_counts_sql(contract)):
         by_rule = {name.removeprefix("r_"): int(count) for name, count in row.items() if name.startswith("r_")}
@@ -83,11 +80,11 @@ def judge_lines(run: Run) -> None:
 
 def start_history(run: Run) -> Future[list[str]]:
     """`new_history`: the accepted lines; their files are written while claims_clean is computed."""
-    run.engine.define("accepted", rules.accepted_sql(run.knowledge_base.contract, run.batch.id))
+    run.engine.define("accepted", rules.accepted_sql(run.knowledge_base.contract, run.batch.id), keep=False)
     chosen = "SELECT accepted.* FROM accepted"
     if run.batch.kind == "replay":
         chosen += " INNER JOIN replayed ON replayed.row_id = accepted.row_id"
-    run.engine.define("new_history", chosen, keep=run.batch.kind == "replay")
+    run.engine.define("new_history", chosen, keep=False)
     return run.engine.start(lambda: run.write(HISTORY, "SELECT * FROM new_history"))
 
 
@@ -104,20 +101,18 @@ def write_clean(run: Run) -> None:
     """Recompute the affected claims from all their history; rewrite the months that they had or have."""
     if run.rebuilds(CLEAN) and not run.judges:
         run.load("new_history", HISTORY, "main")
-    run.engine.define("affected", "SELECT DISTINCT payer_id, claim_id FROM new_history")
     _affected_history(run)
     for name, sql in versions.version_steps(run.knowledge_base.contract).items():
         run.engine.define(name, sql)
     _name_members(run)
     columns = run.spec(CLEAN).column_names
-    run.engine.define("current_lines", versions.current_sql(run.knowledge_base.contract, columns))
+    run.engine.define("current_lines", versions.current_sql(run.knowledge_base.contract, columns), keep=False)
     if run.batch.kind == "rebuild":
         run.touched.all()
         run.writer.replace(CLEAN, run.write(CLEAN, "SELECT * FROM current_lines"), None)
     else:
         _rewrite_months(run, columns)
     run.rows[CLEAN] = run.engine.fetch("SELECT COUNT(*) AS n FROM current_lines")[0]["n"]
-    run.engine.drop("current_lines")
 
 
 def diagnosis_codes(run: Run) -> pa.Table:
@@ -128,10 +123,12 @@ def diagnosis_codes(run: Run) -> pa.Table:
 
 def _affected_history(run: Run) -> None:
     columns = ", ".join(run.spec(HISTORY).column_names)
+    run.engine.define("affected", "SELECT DISTINCT payer_id, claim_id FROM new_history", keep=False)
     before = 0 if run.batch.kind == "rebuild" else run.load("history_before", HISTORY, "main")
     if not before:
         run.engine.define("affected_history", f"SELECT {columns} FROM new_history", keep=False)
         return
+    run.engine.define("affected", "SELECT DISTINCT payer_id, claim_id FROM new_history")
     kept = ", ".join(f"rows.{name}" for name in run.spec(HISTORY).column_names)
     run.engine.define(
         "affected_history",
@@ -143,7 +140,7 @@ def _rewrite_months(run: Run, columns: tuple[str, ...]) -> None:
     before = run.load("clean_before", CLEAN, "main")
     dates = "rows.claim_service_date, rows.received_date"
     run.engine.define("moved_from", f"SELECT {dates} FROM clean_before AS rows INNER JOIN affected ON {_CLAIM_JOIN}")
-    sides = ["current_lines", *(["moved_from"] if before else [])]
+    sides = ["claims", *(["moved_from"] if before else [])]
     run.touched.service_months = _months(run, "claim_service_date", sides)
     run.touched.received_months = _months(run, "received_date", sides)
     source = f"SELECT {', '.join(columns)} FROM current_lines"
@@ -178,7 +175,7 @@ def _bad_files(run: Run) -> dict[str, set[str]]:
     """Payer -> names of its files with an error of their own."""
     names = {(file.payer, file.sha256): file.name for file in run.batch.files}
     found: dict[str, set[str]] = {}
-    for row in run.engine.fetch("SELECT DISTINCT payer_id, file_id FROM checked WHERE own_error"):
+    for row in run.engine.fetch("SELECT DISTINCT payer_id, file_id FROM flagged WHERE own_error"):
         found.setdefault(row["payer_id"], set()).add(names[row["payer_id"], row["file_id"]])
     return found
 
@@ -187,13 +184,3 @@ def _taken(run: Run, payer: str) -> str:
     """Leave out the rows of this payer's rejected files."""
     rejected = [sha256 for of, sha256 in run.batch.rejected if of == payer]
     return f"NOT ({in_list('file_id', rejected)})"
-
-
-def _no_lines_sql(run: Run) -> str:
-    """An empty `judged`: the batch holds reference files only."""
-    contract = run.knowledge_base.contract
-    typed = [f"CAST(NULL AS {column.type}) AS {name}" for name, column in contract.columns.items()]
-    flags = [f"FALSE AS {flag.name}" for flag in rules.rule_flags(contract)]
-    identity = ["payer_id", "file_id", "row_id", "parse_error", "verdict"]
-    texts = [f"CAST(NULL AS STRING) AS {name}" for name in identity]
-    return f"SELECT {', '.join([*texts, 'CAST(NULL AS BIGINT) AS record_number', *typed, *flags])} WHERE FALSE"

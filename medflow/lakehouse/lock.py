@@ -87,7 +87,13 @@ class WriterLock:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.release()
+        """Give the lock back. Where files failed a run that was taken over, that is why: the new run has removed the old one's."""
+        try:
+            if isinstance(error, CatalogError) and self._file:
+                with suppress(CatalogError, SQLAlchemyError):  # a catalog that does not answer leaves the first error standing
+                    self.check()
+        finally:
+            self.release()
 
     def _take(self, holder: str) -> None:
         file = _locked(self._path)

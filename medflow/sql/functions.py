@@ -43,10 +43,9 @@ def _arguments(node: exp.Anonymous, count: int) -> list[exp.Expr]:
 def _npi_valid(value: exp.Expr) -> exp.Expr:
     text = value.sql("spark")
     number = f"TRY_CAST({text} AS BIGINT)"
-    digits = [f"(({number} DIV {10**place}) % 10)" for place in range(9, -1, -1)]
-    # Places 1, 3, 5, 7, 9 are doubled; a doubled digit above 9 counts as the sum of its digits.
-    doubled = [f"((2 * {digit}) % 10) + ((2 * {digit}) DIV 10)" for digit in digits[0::2]]
-    total = " + ".join([str(_PREFIX_SUM), *doubled, *digits[1::2]])
+    # Of a pair of digits tu, t is doubled and counts 2t, or 2t - 9 from 5 on: with u, that is tu + 2t + (tu DIV 50) but for tens.
+    pairs = [f"(({number} DIV {100**place}) % 100)" for place in range(4, -1, -1)]
+    total = " + ".join([str(_PREFIX_SUM), *(f"{pair} + 2 * ({pair} DIV 10) + ({pair} DIV 50)" for pair in pairs)])
     return parse_one(f"(CASE WHEN {text} RLIKE '^[0-9]{{10}}\\\\z' THEN ({total}) % 10 = 0 ELSE {text} IS NULL END)", read="spark")
 
 

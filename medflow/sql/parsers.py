@@ -76,6 +76,8 @@ def _date(name: str, shape: str) -> Parser:
         raise ValueError(f"a date shape has a year, a month and a day: {shape!r} has not")
 
     def value(text: str) -> str:
+        if shape == "YYYY-MM-DD":
+            return f"TRY_CAST({text} AS DATE)"
         month = _month_number(text, places["Mon"]) if "Mon" in places else f"SUBSTRING({text}, {places['MM']}, 2)"
         year, day = f"SUBSTRING({text}, {places['YYYY']}, 4)", f"SUBSTRING({text}, {places['DD']}, 2)"
         return f"TRY_CAST(CONCAT({year}, '-', {month}, '-', {day}) AS DATE)"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date
 
+_LAST_BIT = 30  # billions of the greatest power still fit a BIGINT
+
 
 def literal(value: str | int | date) -> str:
     """A Spark SQL literal."""
@@ -16,6 +18,11 @@ def literal(value: str | int | date) -> str:
 def in_list(expression: str, values: Collection[str] | Collection[int] | Collection[date]) -> str:
     """`expression IN (...)`; an empty list is false."""
     return f"{expression} IN ({', '.join(sorted(map(literal, values)))})" if values else "FALSE"
+
+
+def power(number: str) -> str:
+    """A power of two for an integer up to 30, else NULL: over a group whose numbers differ, SUM and BIT_OR of it are equal."""
+    return f"CASE WHEN {number} BETWEEN 0 AND {_LAST_BIT} THEN SHIFTLEFT(CAST(1 AS BIGINT), {number}) END"
 
 
 def same(left: str, right: str, columns: str) -> str:

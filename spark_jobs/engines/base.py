@@ -53,8 +53,8 @@ class BuildEngine(Protocol):
             LandingError: a file cannot be read, or changed while it was read.
         """
 
-    def rows(self, relation: str, table: pa.Table) -> None:
-        """Take a small Arrow table as a relation."""
+    def rows(self, relation: str, rows: pa.Table | pa.RecordBatchReader) -> None:
+        """Take a small Arrow table as a relation, or batches that come one after the other."""
 
     def files(self, relation: str, paths: Sequence[str], spec: TableSpec) -> None:
         """Take Parquet files of a table as a relation; no path, no row. Columns that older files lack are null."""

@@ -53,7 +53,8 @@ class SparkEngine:
         self._view(relation, self._spark.read.schema(from_arrow_schema(schema)).parquet(str(folder)))
         return found
 
-    def rows(self, relation: str, table: pa.Table) -> None:
+    def rows(self, relation: str, rows: pa.Table | pa.RecordBatchReader) -> None:
+        table = rows if isinstance(rows, pa.Table) else rows.read_all()
         self._view(relation, self._asked(lambda: self._spark.createDataFrame(table)))
 
     def files(self, relation: str, paths: Sequence[str], spec: TableSpec) -> None:

@@ -25,7 +25,8 @@ def statements(base: KnowledgeBase) -> Iterator[tuple[str, str]]:
         yield f"bronze {payer}", raw_rows_sql(layout, "b")
     for payer, layout in base.payers.items():
         yield f"lines {payer}", lines_sql(layout, base.contract)
-    yield "checked", rules.checked_sql(base)
+    yield "flagged", rules.flagged_sql(base)
+    yield "noted", rules.noted_sql(with_waivers=True)
     yield "judged", rules.judged_sql()
     yield "accepted", rules.accepted_sql(base.contract, "b")
     yield "failed", rules.failed_sql(base.contract)
