@@ -23,8 +23,8 @@ _JAVA = 17
 _INSTALL = "install a full Java 17, such as Debian's openjdk-17-jre-headless, and put it on the PATH or name it in JAVA_HOME"
 # Cores of a small machine wait for each other when a result is cut into the usual 200 parts; adaptive execution joins small ones.
 _PARTS_A_CORE = 4
-# A wide row's generated code is longer than what the JVM compiles by default; of collectors, the one for throughput (a twentieth less CPU).
-_JVM = "-Duser.timezone=UTC -XX:+UseParallelGC -XX:-DontCompileHugeMethods"
+# A wide row's generated code is longer than what the JVM compiles by default.
+_JVM = "-Duser.timezone=UTC -XX:-DontCompileHugeMethods"
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 
 
