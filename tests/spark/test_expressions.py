@@ -100,7 +100,8 @@ def test_spark_reads_every_string_as_the_table_says(name: str, engines: Engines)
 def _judged(engine: BuildEngine, lines: pa.Table, codes: pa.Table) -> None:
     engine.rows("lines", lines)
     engine.rows("icd10cm", codes)
-    engine.define("checked", rules.checked_sql(_BASE))
+    engine.define("flagged", rules.flagged_sql(_BASE))
+    engine.define("noted", rules.noted_sql())
     engine.define("judged", rules.judged_sql())
 
 
@@ -123,13 +124,12 @@ def test_every_rule_says_the_same_of_every_row(engines: Engines) -> None:
     codes = pa.table({"code": ["E11.9", "E11", "I10"], "leaf": pa.array([1, 0, 1], pa.int32())})
     for engine in (engines.build, engines.verifier):
         _judged(engine, lines, codes)
-    flags = ", ".join(flag.name for flag in rules.rule_flags(_BASE.contract))
-    asked = [f"SELECT row_id, verdict, {flags} FROM judged", rules.failed_sql(_BASE.contract), rules.accepted_sql(_BASE.contract, "b")]
+    asked = ["SELECT row_id, verdict, found FROM judged", rules.failed_sql(_BASE.contract), rules.accepted_sql(_BASE.contract, "b")]
     asked.append(rules.rule_counts_sql(_BASE.contract))
     for sql in asked:
         assert rows_of(engines.build, sql) == rows_of(engines.verifier, sql)
     counts = engines.verifier.fetch(
-        f"SELECT {', '.join(f'COUNT_IF({f.name}) AS {f.name}' for f in rules.rule_flags(_BASE.contract))} FROM judged"
+        f"SELECT {', '.join(f'COUNT_IF({f.is_found}) AS {f.name}' for f in rules.rule_flags(_BASE.contract))} FROM judged"
     )
     silent = [flag.rule.id for flag in rules.rule_flags(_BASE.contract) if counts[0][flag.name] in (0, None)]
     assert len(set(silent)) <= 4, silent  # the rows make nearly every rule speak
