@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     memory: str = "3GB"
     threads: int = Field(default=0, ge=0, description="0 = as many as the machine has")
     jars: Path = Field(default_factory=lambda: Path.home() / ".cache" / "medflow" / "jars", description="where Spark's jars are kept")
+    row_limit: int = Field(default=10_000, ge=1, description="rows of an answer")
+    query_timeout_s: float = Field(default=30.0, gt=0, description="seconds that a question's query may take")
+    query_memory: str = "1GB"
     pseudonym_key: str = Field(default="", repr=False)
 
     @model_validator(mode="before")
