@@ -30,7 +30,7 @@ class WrittenColumn(Declared):
     private: bool = False
 
 
-def table_spec(source: Source, contract: Contract) -> TableSpec | None:
+def table_spec(source: Source, contract: Contract | None) -> TableSpec | None:
     """The table of one file, or None with its problems reported."""
     file = source.build(TableFile, source.data)
     if file is None:
@@ -65,23 +65,23 @@ def _partition_field(source: Source, text: str, names: set[str]) -> PartitionFie
     return field
 
 
-def _columns(source: Source, file: TableFile, contract: Contract) -> tuple[Column, ...]:
+def _columns(source: Source, file: TableFile, contract: Contract | None) -> tuple[Column, ...]:
     found: list[Column] = []
     for name, written in file.columns.items():
-        if name == "contract":
+        if name == "contract" and contract:
             found += contract.as_columns()
         elif (column := _column(source, name, written, contract)) is not None:
             found.append(column)
     return tuple(found)
 
 
-def _column(source: Source, name: str, written: Any, contract: Contract) -> Column | None:
+def _column(source: Source, name: str, written: Any, contract: Contract | None) -> Column | None:
     spot = ("columns", name)
     if not isinstance(written, dict) or "from" not in written:
         plain = source.build(WrittenColumn, written, spot)
         return None if plain is None else Column(name=name, type=plain.type, about=plain.about, private=plain.private)
-    origin = contract.columns.get(name)
-    if written["from"] != contract.contract or origin is None:
+    origin = contract.columns.get(name) if contract and written["from"] == contract.contract else None
+    if contract is None or origin is None:
         source.problem(spot, f"{name}: {written['from']} has no such column")
         return None
     if written.get("type") != origin.type:

@@ -1,0 +1,1 @@
+"""From a typed query to SQL: what can be asked, checked against the semantic model, compiled for each engine."""

@@ -1,0 +1,246 @@
+"""A typed query over one table as one SELECT in Spark SQL: groups, metrics, comparison, transforms, having, order, limit.
+
+Named steps, each over those before it: `grouped` (what adds up over rows), `each_<entity>` (one value an entity first), `measured` (all
+metrics of a group), `shaped` (shares, running totals, changes, ranks). Fan-out cannot happen: joins are many to one, entities are
+counted by their keys, and values of an entity are taken once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from medflow.specs.semantic import SemanticModel
+from medflow.specs.table import TableSpec
+from rag_backend.query.expressions import Base
+from rag_backend.query.lists import list_sql
+from rag_backend.query.measures import Measures, stat_of
+from rag_backend.query.shape import Ordering, having_sql, ordered, transformed
+from rag_backend.query.typed_query import MetricUse, TypedQuery
+
+Kind = Literal["group", "metric", "derived"]
+
+
+@dataclass(frozen=True)
+class OutputColumn:
+    """One column of an answer; `unit` is count, rate, days, a currency, or '' for a group."""
+
+    name: str
+    label: str
+    unit: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Spark SQL, what its columns mean, and the table that it reads."""
+
+    sql: str
+    columns: tuple[OutputColumn, ...]
+    base: Base
+
+
+def compile_query(query: TypedQuery, base: Base, tables: Mapping[str, TableSpec]) -> Compiled:
+    """The SQL of a query without problems over an admissible source."""
+    if query.form == "list":
+        sql, names = list_sql(query, base.model)
+        columns = tuple(OutputColumn(name, _label(base.model, name), _unit(base.model, name), _kind(base.model, name)) for name in names)
+        return Compiled(sql, columns, base)
+    steps = _Steps(query, base, Measures(base, tables.get(base.table)))
+    return Compiled(steps.sql(), tuple(steps.columns()), base)
+
+
+@dataclass
+class _Steps:
+    query: TypedQuery
+    base: Base
+    measures: Measures
+    named: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def model(self) -> SemanticModel:
+        return self.base.model
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Output name -> SQL of each group; a name that is shown stands before what tells its rows apart."""
+        found: dict[str, str] = {}
+        for one in self.query.group_by:
+            if shown := self.base.shown(one.dim):
+                found[one.dim] = shown
+                found[f"{one.dim}_id"] = self.base.value(one.dim, one.grain)
+            else:
+                found[one.dim] = self.base.value(one.dim, one.grain)
+        return found
+
+    def sql(self) -> str:
+        if self.query.unit.entity:
+            self._units()
+        else:
+            self._grouped()
+        joins = self._whole()
+        shaped = transformed(self.query, self.model, tuple(self.groups))
+        shown = " AND ".join(f"measured.{name} IS NOT NULL" for name in self._complete())
+        self.named["shaped"] = f"SELECT {shaped} FROM measured{joins}{' WHERE ' + shown if shown else ''}"
+        rows = f"SELECT {', '.join(column.name for column in self.columns())} FROM shaped{having_sql(self.query.having, 'test_')}"
+        ordering = Ordering(tuple(self.groups), tuple(column.name for column in self.columns()))
+        last = ordered(self.query, rows, ordering, bool(self._dated()))
+        return f"WITH {', '.join(f'{name} AS ({sql})' for name, sql in self.named.items())} {last}"
+
+    def _dated(self) -> list[str]:
+        return [one.dim for one in self.query.group_by if self.model.dimensions[one.dim].type == "date"]
+
+    def columns(self) -> list[OutputColumn]:
+        found = [OutputColumn(name, _label(self.model, name), "", "group") for name in self.groups]
+        for use in self.query.metrics:
+            unit = self.model.metrics[use.id].unit
+            for name in self.outputs(use):
+                derived = name.rpartition("change_pct")[1] or use.transform.startswith("share")
+                found.append(OutputColumn(name, _label(self.model, name), "rate" if derived else unit, "metric"))
+        return found
+
+    def outputs(self, use: MetricUse) -> list[str]:
+        """The columns that a metric becomes."""
+        name = column_name(use)
+        if self.query.compare:
+            prefix = f"{name}_" if len(self.query.metrics) > 1 else ""
+            return [f"{prefix}{part}" for part in ("before", "after", "change", "change_pct")]
+        return [name] if use.transform == "none" else [name, f"{name}_{use.transform}"]
+
+    def _from(self, *, in_a_group: bool = False) -> str:
+        """FROM and WHERE: filters and window; `in_a_group`: only rows that the groups show, for what is measured over all of them."""
+        dims = self.query.dimensions
+        time, compare = self.query.time, self.query.compare
+        tests = self.base.conditions(self.query.where)
+        if compare:
+            tests.append(f"({' OR '.join(self._window(number) for number in range(len(compare)))})")
+        elif time.date:
+            tests += self.base.window(time.date, time.start, time.until)
+        if in_a_group:
+            tests += [f"{self.base.value(dim)} IS NOT NULL" for dim in self._complete()]
+        return f"{self.base.relation(dims)}{' WHERE ' + ' AND '.join(tests) if tests else ''}"
+
+    def _complete(self) -> list[str]:
+        """Groups that leave out the rows without a value: dates, and dimensions that say so."""
+        named = [(one.dim, self.model.dimensions[one.dim]) for one in self.query.group_by]
+        return [name for name, declared in named if declared.absent == "omit" or declared.type == "date"]
+
+    def _window(self, number: int) -> str:
+        window = self.query.compare[number]
+        return f"({' AND '.join(self.base.window(self.query.time.date, window.start, window.until))})"
+
+    def _measured_by(self) -> dict[str, tuple[MetricUse, tuple[str, ...]]]:
+        """Column of `measured` -> the metric and its conditions: one for each metric, or for each side of a comparison."""
+        found = {}
+        for use in self.query.metrics:
+            own = tuple(self.base.conditions(use.where))
+            if not self.query.compare:
+                found[column_name(use)] = (use, own)
+                continue
+            before, after = self.outputs(use)[:2]
+            found[before], found[after] = (use, (*own, self._window(0))), (use, (*own, self._window(1)))
+        return found
+
+    def _grouped(self) -> None:
+        asked = self._measured_by()
+        extra = {f"having_{one.metric}": one.metric for one in self.query.having}
+        plain = {name: (use.id, tests) for name, (use, tests) in asked.items() if not self.model.metrics[use.id].per}
+        plain |= {name: (metric, ()) for name, metric in extra.items()}
+        groups = [f"{sql} AS {name}" for name, sql in self.groups.items()]
+        aggregates = [f"{self.measures.aggregate(metric, tests)} AS {name}" for name, (metric, tests) in plain.items()]
+        columns = [*groups, *aggregates] or ["COUNT(*) AS row_count"]
+        self.named["grouped"] = f"SELECT {', '.join(columns)} {self._from()}{_by(self.groups)}"
+        families: dict[str, dict[str, tuple[MetricUse, tuple[str, ...]]]] = {}
+        for name, (use, tests) in asked.items():
+            if entity := self.model.metrics[use.id].per:
+                families.setdefault(entity, {})[name] = (use, tests)
+        joins = "".join(self._each(entity, uses) for entity, uses in families.items())
+        names = [f"grouped.{name}" for name in (*self.groups, *plain)] + [f"of_{e}.{name}" for e, uses in families.items() for name in uses]
+        self.named["measured"] = f"SELECT {', '.join(names)} FROM grouped{joins}"
+
+    def _each(self, entity: str, uses: Mapping[str, tuple[MetricUse, tuple[str, ...]]]) -> str:
+        """Steps that take one value an entity first; returns the join to the groups."""
+        key = self.measures.key(entity)
+        groups = [f"{sql} AS {name}" for name, sql in self.groups.items()]
+        values = [f"{self.measures.value_of_each(self.model.metrics[use.id], tests)} AS v_{name}" for name, (use, tests) in uses.items()]
+        self.named[f"each_{entity}"] = f"SELECT {', '.join([*groups, *values])} {self._from()}{_by(self.groups, key)}"
+        stats = [f"{stat_of(self._stat(use), f'v_{name}')} AS {name}" for name, (use, _) in uses.items()]
+        grouped = f" GROUP BY {', '.join(self.groups)}" if self.groups else ""
+        self.named[f"of_{entity}"] = f"SELECT {', '.join([*self.groups, *stats])} FROM each_{entity}{grouped}"
+        if not self.groups:
+            return f" CROSS JOIN of_{entity}"
+        same = " AND ".join(f"grouped.{name} <=> of_{entity}.{name}" for name in self.groups)
+        return f" LEFT JOIN of_{entity} ON {same}"
+
+    def _stat(self, use: MetricUse) -> Literal["mean", "median", "p90", "min", "max"]:
+        declared = self.model.metrics[use.id].stat
+        assert declared is not None
+        return declared if use.stat == "default" else use.stat
+
+    def _units(self) -> None:
+        """Metrics of each unit, units that `having` keeps, then the groups."""
+        entity, key = self.query.unit.entity, self.measures.key(self.query.unit.entity)
+        asked = self._measured_by()
+        groups = [f"{sql} AS {name}" for name, sql in self.groups.items()]
+        values = [f"{self.measures.aggregate(use.id, tests)} AS {name}" for name, (use, tests) in asked.items()]
+        tested = {one.metric: f"unit_{one.metric}" for one in self.query.unit.having}
+        values += [f"{self.measures.aggregate(metric)} AS {name}" for metric, name in tested.items()]
+        self.named["units"] = f"SELECT {', '.join([*groups, *values])} {self._from()}{_by(self.groups, key)}"
+        kept = having_sql(self.query.unit.having, "unit_")
+        results = [f"{self._of_units(use, name, entity)} AS {name}" for name, (use, _) in asked.items()]
+        grouped = f" GROUP BY {', '.join(self.groups)}" if self.groups else ""
+        self.named["measured"] = f"SELECT {', '.join([*self.groups, *results])} FROM units{kept}{grouped}"
+
+    def _of_units(self, use: MetricUse, name: str, entity: str) -> str:
+        if use.stat != "default":
+            return stat_of(use.stat, name)
+        return "COUNT(*)" if self.model.metrics[use.id].count == entity else f"SUM({name})"
+
+    def _whole(self) -> str:
+        """The steps `totals` and `firsts`, metrics over all rows and over those of each first group; returns the joins to them.
+
+        They are computed from the rows: distinct counts and ratios of groups do not add up.
+        """
+        joins = ""
+        if total := self._asked_of("share_of_total", ("average", "total")):
+            self.named["totals"] = f"SELECT {', '.join(total)} {self._from(in_a_group=True)}"
+            joins += " CROSS JOIN totals"
+        if (first := self._asked_of("share_of_first_group", ("parent_group",))) and self.groups:
+            name, sql = next(iter(self.groups.items()))
+            self.named["firsts"] = f"SELECT {sql} AS first_group, {', '.join(first)} {self._from(in_a_group=True)} GROUP BY {sql}"
+            joins += f" LEFT JOIN firsts ON firsts.first_group <=> measured.{name}"
+        return joins
+
+    def _asked_of(self, transform: str, sides: tuple[str, ...]) -> list[str]:
+        found = {column_name(use): use for use in self.query.metrics if use.transform == transform}
+        found |= {one.metric: MetricUse(id=one.metric) for one in self.query.having if one.of in sides}
+        sql = {name: self.measures.aggregate(use.id, tuple(self.base.conditions(use.where))) for name, use in sorted(found.items())}
+        return [f"{text} AS total_{name}" for name, text in sql.items()]
+
+
+def _by(groups: Mapping[str, str], key: str = "") -> str:
+    """GROUP BY the first columns of the SELECT, and a key that is there."""
+    places = [str(place) for place in range(1, len(groups) + 1)]
+    by = f" GROUP BY {', '.join([*places, *([key] if key else [])])}" if groups or key else ""
+    return f"{by} HAVING COUNT(DISTINCT {key}) = 1" if key else by
+
+
+def column_name(use: MetricUse) -> str:
+    """What a metric's column is called."""
+    return use.id if use.stat == "default" else f"{use.id}_{use.stat}"
+
+
+def _label(model: SemanticModel, name: str) -> str:
+    for known in (model.dimensions, model.metrics):
+        if name in known:
+            return known[name].label
+    return name.replace("_", " ")
+
+
+def _unit(model: SemanticModel, name: str) -> str:
+    return model.metrics[name].unit if name in model.metrics else ""
+
+
+def _kind(model: SemanticModel, name: str) -> Kind:
+    return "metric" if name in model.metrics else "group"

@@ -1,0 +1,64 @@
+"""Metrics of a typed query as SQL aggregates over the rows of one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medflow.specs.semantic import Metric, Stat
+from medflow.specs.table import TableSpec
+from rag_backend.query.expressions import ROWS, Base, qualified
+
+_SEPARATOR = "|"
+_STATS = {"mean": "AVG({0})", "median": "MEDIAN({0})", "p90": "PERCENTILE({0}, 0.9)", "min": "MIN({0})", "max": "MAX({0})"}
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Aggregates over `base`; `spec` is its table, where a source's additive columns stand for metrics of their name."""
+
+    base: Base
+    spec: TableSpec | None = None
+
+    def key(self, entity: str) -> str:
+        """What tells one entity of a row from another, as one text; NULL where the row has none."""
+        columns = [f"{ROWS}.{name}" for name in self.base.model.entities[entity].key]
+        if len(columns) == 1:
+            return columns[0]
+        texts = (f"CAST({name} AS STRING)" for name in columns)
+        return "CONCAT(" + f", '{_SEPARATOR}', ".join(texts) + ")"
+
+    def aggregate(self, metric: str, conditions: tuple[str, ...] = ()) -> str:
+        """A metric over the rows that meet all conditions."""
+        declared = self.base.model.metrics[metric]
+        if declared.ratio:
+            above, below = (self.aggregate(part, conditions) for part in declared.ratio)
+            return f"CAST({above} AS DOUBLE) / NULLIF(CAST({below} AS DOUBLE), 0)"
+        if self.base.source:
+            return f"COALESCE(SUM({_only(self.column(metric), conditions)}), 0)"
+        own = (*conditions, f"({qualified(declared.where, ROWS)})") if declared.where else conditions
+        if declared.count:
+            return f"COUNT(DISTINCT {_only(self.key(declared.count), own)})"
+        # Amounts that nobody has determined yet add nothing; the sum of none is 0, as in the tables of totals.
+        return f"COALESCE(SUM({_only(qualified(declared.sum or declared.value, ROWS), own)}), 0)"
+
+    def column(self, metric: str) -> str:
+        """What a row of a source adds to an additive metric, or ''."""
+        source = self.base.source
+        assert source is not None
+        if metric in source.metrics:
+            return qualified(source.metrics[metric], ROWS)
+        own = {column.name for column in (self.spec.columns if self.spec else ()) if column.additive}
+        return f"{ROWS}.{metric}" if metric in own and not source.metrics else ""
+
+    def value_of_each(self, metric: Metric, conditions: tuple[str, ...] = ()) -> str:
+        """The one value of an entity: the same on all of its rows."""
+        return f"MAX({_only(qualified(metric.value, ROWS), conditions)})"
+
+
+def stat_of(stat: Stat, value: str) -> str:
+    """A statistic over values; the median and the 90th percentile are interpolated."""
+    return _STATS[stat].format(f"CAST({value} AS DOUBLE)" if stat in ("mean", "median", "p90") else value)
+
+
+def _only(value: str, conditions: tuple[str, ...]) -> str:
+    return f"CASE WHEN {' AND '.join(conditions)} THEN {value} END" if conditions else value

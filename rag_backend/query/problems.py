@@ -1,0 +1,118 @@
+"""What is wrong with a typed query, whoever wrote it: names that the model does not have, and questions without a right answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from medflow.specs.semantic import SemanticModel
+from rag_backend.query.expressions import all_where
+from rag_backend.query.typed_query import MetricUse, TypedQuery
+
+_VALUES = {"in": (1, 1000), "not_in": (1, 1000), "starts_with": (1, 100), "is_null": (0, 0), "not_null": (0, 0)}
+_OVER_TIME = ("running_total", "change")
+
+
+def problems_of(query: TypedQuery, model: SemanticModel) -> list[str]:
+    """Every problem as a sentence; a query without any can be compiled."""
+    names = list(_unknown_names(query, model))
+    return names or [*_shape(query, model), *_conditions(query, model), *_metrics(query, model), *_order(query, model)]
+
+
+def _unknown_names(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
+    having = [one.metric for one in (*query.having, *query.unit.having)]
+    yield from _missing("metric", [use.id for use in query.metrics] + having, model.metrics)
+    yield from _missing("dimension", query.dimensions, model.dimensions)
+    yield from _missing("entity", [name for name in (query.entity, query.unit.entity) if name], model.entities)
+
+
+def _missing(what: str, used: Collection[str], known: Collection[str]) -> Iterator[str]:
+    for name in used:
+        if name not in known:
+            yield f"there is no {what} {name}; there are: {', '.join(sorted(known))}"
+
+
+def _shape(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
+    if query.form == "measure" and not query.metrics:
+        yield "a measure names at least one metric"
+    if query.form == "list" and not (query.entity and model.entities[query.entity].list):
+        listed = [name for name, entity in model.entities.items() if entity.list]
+        yield f"a list names an entity that can be listed: {', '.join(listed)}"
+    if query.compare and (len(query.compare) != 2 or not query.time.date):
+        yield "a comparison has two windows, and the time says of which date"
+    names = [one.dim for one in query.group_by]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{name} is grouped by twice"
+    for one in query.group_by:
+        if one.grain != "none" and model.dimensions[one.dim].type != "date":
+            yield f"{one.dim} is not a date and has no {one.grain}"
+    if query.time.date and model.dimensions[query.time.date].type != "date":
+        yield f"{query.time.date} is not a date"
+
+
+def _conditions(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
+    for one in all_where(query):
+        least, most = _VALUES.get(one.op, (1, 1))
+        if not least <= len(one.values) <= most:
+            yield f"{one.dim} {one.op} takes {least if least == most else f'{least} to {most}'} values, not {len(one.values)}"
+        known = known_values(model, one.dim)
+        if known and one.op in ("in", "not_in"):
+            for value in one.values:
+                if str(value) not in known:
+                    yield f"{one.dim} has no such value; there are: {', '.join(sorted(known))}"
+
+
+def known_values(model: SemanticModel, dim: str) -> tuple[str, ...]:
+    """The declared values of a dimension; none where only the data know them."""
+    declared = model.dimensions[dim]
+    if declared.labels:
+        return tuple(declared.labels)
+    named = declared.codes or declared.ranges
+    return model.codes[named.list].values(named.value) if named else ()
+
+
+def _metrics(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
+    dated = [one.dim for one in query.group_by if model.dimensions[one.dim].type == "date"]
+    for use in query.metrics:
+        if use.transform in _OVER_TIME and len(dated) != 1:
+            yield f"{use.transform} of {use.id} needs one date to go along"
+        if use.transform == "running_total" and not sums_over_time(model, use):
+            yield f"{use.id} does not add up over time"
+        if use.transform == "share_of_first_group" and not query.group_by:
+            yield "a share of the first group needs a group"
+        if use.transform.startswith("share") and not (model.metrics[use.id].sum or model.metrics[use.id].count):
+            yield f"{use.id} has no shares: it is neither a sum nor a count"
+        if use.stat != "default" and not (model.metrics[use.id].per or query.unit.entity):
+            yield f"{use.stat} of {use.id} needs a unit: for each of what?"
+    if query.unit.entity:
+        yield from (f"{use.id} cannot be summed up over {query.unit.entity}" for use in query.metrics if not in_units(query, model, use))
+
+
+def sums_over_time(model: SemanticModel, use: MetricUse) -> bool:
+    """Whether a metric adds up over windows of time: sums do, and counts of what has one date."""
+    declared = model.metrics[use.id]
+    return bool(declared.sum) or (bool(declared.count) and model.entities[declared.count].dated)
+
+
+def in_units(query: TypedQuery, model: SemanticModel, use: MetricUse) -> bool:
+    """Whether a metric can be taken for each unit first: any statistic of sums and counts, or the total of what lies within one unit."""
+    declared = model.metrics[use.id]
+    if declared.ratio or declared.per:
+        return False
+    own = declared.count == query.unit.entity and not declared.where
+    return use.stat != "default" or own or bool(declared.sum) or query.unit.entity in model.entities[declared.count].within
+
+
+def _order(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
+    known = {use.id for use in query.metrics} | {one.dim for one in query.group_by}
+    if query.form == "list":
+        known |= set(model.entities[query.entity].list)
+    if query.compare:
+        known |= {"before", "after", "change", "change_pct"}
+    for one in query.order_by:
+        if one.by not in known:
+            yield f"cannot order by {one.by}; there are: {', '.join(sorted(known))}"
+    for name in query.limit.per:
+        if name not in {one.dim for one in query.group_by}:
+            yield f"a limit per {name} needs {name} as a group"
+    if query.limit.n < 0 or query.limit.offset < 0 or ((query.limit.ties or query.limit.per) and not query.order_by):
+        yield "a limit is not negative, and with ties or groups it needs an order"

@@ -1,0 +1,119 @@
+"""What happens to measured rows: shares, running totals, changes and ranks; then having, order and limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medflow.specs.semantic import SemanticModel
+from rag_backend.query.typed_query import Having, MetricUse, TypedQuery
+
+_OPS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_STEP_BACK = {
+    "day": "DATE_SUB({0}, 1)",
+    "none": "DATE_SUB({0}, 1)",
+    "week": "DATE_SUB({0}, 7)",
+    "month": "ADD_MONTHS({0}, -1)",
+    "quarter": "ADD_MONTHS({0}, -3)",
+    "year": "{0} - 1",
+    "weekday": "{0} - 1",
+    "month_of_year": "{0} - 1",
+}
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """What rows are told apart by, and all columns of them."""
+
+    groups: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+def transformed(query: TypedQuery, model: SemanticModel, groups: tuple[str, ...]) -> str:
+    """The columns of `shaped`: those of `measured`, what is derived from them, and what `having` tests as `test_<metric>`."""
+    names = [f"measured.{name}" for name in groups]
+    for use in query.metrics:
+        name = use.id if use.stat == "default" else f"{use.id}_{use.stat}"
+        if query.compare:
+            names += _compared(f"{name}_" if len(query.metrics) > 1 else "")
+            continue
+        names.append(f"measured.{name}")
+        if use.transform != "none":
+            names.append(f"{_derived(query, model, use, name, groups)} AS {name}_{use.transform}")
+    for number, one in enumerate(query.having):
+        names += [f"measured.having_{one.metric} AS test_{one.metric}{number}", f"{_against(one, model)} AS against_{one.metric}{number}"]
+    return ", ".join(names)
+
+
+def _against(one: Having, model: SemanticModel) -> str:
+    """The number that a metric is tested against; the average of a ratio is that of all rows together."""
+    declared = model.metrics[one.metric]
+    if one.of == "average" and not declared.ratio:
+        return f"AVG(measured.having_{one.metric}) OVER ()"
+    if one.of in ("average", "total"):
+        return f"totals.total_{one.metric}"
+    return f"firsts.total_{one.metric}" if one.of == "parent_group" else repr(one.value)
+
+
+def _compared(prefix: str) -> list[str]:
+    """A missing side of a comparison stays missing; the change is of two sides that are there."""
+    before, after = f"measured.{prefix}before", f"measured.{prefix}after"
+    change = f"{after} - {before}"
+    return [
+        before,
+        after,
+        f"{change} AS {prefix}change",
+        f"CAST({change} AS DOUBLE) / NULLIF(CAST({before} AS DOUBLE), 0) AS {prefix}change_pct",
+    ]
+
+
+def _derived(query: TypedQuery, model: SemanticModel, use: MetricUse, name: str, groups: tuple[str, ...]) -> str:
+    value = f"measured.{name}"
+    if use.transform.startswith("share"):
+        table = "totals" if use.transform == "share_of_total" else "firsts"
+        return f"CAST({value} AS DOUBLE) / NULLIF(CAST({table}.total_{name} AS DOUBLE), 0)"
+    if use.transform == "rank":
+        return f"RANK() OVER (ORDER BY {value} DESC NULLS LAST)"
+    dated = next(one for one in query.group_by if model.dimensions[one.dim].type == "date")
+    others = [f"measured.{group}" for group in groups if group != dated.dim]
+    over = f"({'PARTITION BY ' + ', '.join(others) + ' ' if others else ''}ORDER BY measured.{dated.dim}"
+    if use.transform == "running_total":
+        return f"SUM({value}) OVER {over} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+    # A period without rows is no row: the change is told only from the period right before.
+    before = _STEP_BACK[dated.grain].format(f"measured.{dated.dim}")
+    return f"CASE WHEN LAG(measured.{dated.dim}) OVER {over}) = {before} THEN {value} - LAG({value}) OVER {over}) END"
+
+
+def having_sql(having: Sequence[Having], prefix: str) -> str:
+    """WHERE over columns `<prefix><metric>`, or ''. Tests of `shaped` are numbered and have their other side beside them."""
+    numbered = prefix == "test_"
+    tests = [
+        f"{prefix}{one.metric}{number} {_OPS[one.op]} against_{one.metric}{number}"
+        if numbered
+        else f"{prefix}{one.metric} {_OPS[one.op]} {one.value!r}"
+        for number, one in enumerate(having)
+    ]
+    return f" WHERE {' AND '.join(tests)}" if tests else ""
+
+
+def ordered(query: TypedQuery, rows: str, ordering: Ordering, by_date: bool) -> str:
+    """Rows in order, cut where asked; without an order dates go up, else the first metric goes down; groups break ties."""
+    keys = [f"{one.by} {'DESC' if one.desc else 'ASC'} NULLS LAST" for one in query.order_by]
+    named = {one.by for one in query.order_by}
+    rest = [f"{name} ASC NULLS LAST" for name in ordering.groups if name not in named]
+    if not keys and not by_date and ordering.groups:
+        first = next(name for name in ordering.columns if name not in ordering.groups)
+        keys = [f"{first} DESC NULLS LAST"]
+    every = [*keys, *rest] or [f"{ordering.columns[0]} ASC NULLS LAST"]
+    limit = query.limit
+    if limit.n and (limit.ties or limit.per):
+        function = "RANK()" if limit.ties else "ROW_NUMBER()"
+        part = f"PARTITION BY {', '.join(limit.per)} " if limit.per else ""
+        place = f"{function} OVER ({part}ORDER BY {', '.join(keys if limit.ties else every)}) AS place"
+        listed = ", ".join(ordering.columns)
+        cut = f"place > {limit.offset} AND place <= {limit.offset + limit.n}"
+        inner = f"SELECT {listed}, {place} FROM ({rows}) AS found"
+        leading = [f"{name} ASC NULLS LAST" for name in limit.per]
+        return f"SELECT {listed} FROM ({inner}) AS placed WHERE {cut} ORDER BY {', '.join([*leading, *every])}"
+    cut = f" LIMIT {limit.n}{f' OFFSET {limit.offset}' if limit.offset else ''}" if limit.n else ""
+    return f"{rows} ORDER BY {', '.join(every)}{cut}" if ordering.groups or limit.n else f"{rows}{cut}"

@@ -1,0 +1,121 @@
+"""The typed query: the one thing that every planner writes and the one compiler reads. Values only.
+
+Every field is always there; what is not asked for is an empty list or ''. It names metrics, dimensions and entities of the
+semantic model, never tables or columns, so that a join on the wrong key or a sum at the wrong grain cannot be written down.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from medflow.specs.semantic import Grain
+from medflow.specs.table import Declared
+
+Day = datetime.date
+Value = str | int | float
+Transform = Literal["none", "share_of_total", "share_of_first_group", "running_total", "change", "rank"]
+Comparison = Literal["eq", "ne", "lt", "le", "gt", "ge"]
+
+
+class Condition(Declared):
+    """One test of a dimension."""
+
+    dim: str
+    op: Literal["in", "not_in", "lt", "le", "gt", "ge", "starts_with", "has", "is_null", "not_null"]
+    values: tuple[Value, ...] = ()
+
+
+Where = tuple[tuple[Condition, ...], ...]
+"""All of the groups hold; of a group, one condition does."""
+
+
+class MetricUse(Declared):
+    """A metric as it is asked for; `where` limits this metric alone."""
+
+    id: str
+    stat: Literal["default", "mean", "median", "p90", "min", "max"] = "default"
+    transform: Transform = "none"
+    where: Where = ()
+
+
+class GroupBy(Declared):
+    """A dimension that numbers are split by; a date takes a grain."""
+
+    dim: str
+    grain: Grain = "none"
+
+
+class Having(Declared):
+    """A test of a metric of a row: against `value`, or against the average row, the total, or the row's parent group."""
+
+    metric: str
+    op: Comparison
+    value: float | None = None
+    of: Literal["", "average", "total", "parent_group"] = ""
+
+
+class Unit(Declared):
+    """Aggregate for each of these first; `having` leaves units out."""
+
+    entity: str = ""
+    having: tuple[Having, ...] = ()
+
+
+class Time(Declared):
+    """A window of a date dimension: from the first day to the day before `until`; None = open."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+    date: str = ""
+    start: Day | None = Field(default=None, alias="from")
+    until: Day | None = Field(default=None, alias="to")
+
+
+class Window(Declared):
+    """One side of a comparison: a window of the query's date."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+    label: str
+    start: Day = Field(alias="from")
+    until: Day = Field(alias="to")
+
+
+class Order(Declared):
+    """`by` names a metric or a dimension of the query."""
+
+    by: str
+    desc: bool = False
+
+
+class Limit(Declared):
+    """`n` rows (0 = all), after `offset`, for each value of `per`; `ties` takes all rows that are equal to the last."""
+
+    n: int = 0
+    offset: int = 0
+    per: tuple[str, ...] = ()
+    ties: bool = False
+
+
+class TypedQuery(Declared):
+    """A question, as data."""
+
+    form: Literal["measure", "list"] = "measure"
+    entity: str = ""
+    metrics: tuple[MetricUse, ...] = ()
+    group_by: tuple[GroupBy, ...] = ()
+    where: Where = ()
+    unit: Unit = Unit()
+    having: tuple[Having, ...] = ()
+    time: Time = Time()
+    compare: tuple[Window, ...] = ()
+    order_by: tuple[Order, ...] = ()
+    limit: Limit = Limit()
+
+    @property
+    def dimensions(self) -> frozenset[str]:
+        """Every dimension that is named, the date of the window among them."""
+        conditions = [c for group in (*self.where, *(g for use in self.metrics for g in use.where)) for c in group]
+        named = [*(one.dim for one in self.group_by), *(one.dim for one in conditions), *self.limit.per, self.time.date]
+        return frozenset(name for name in named if name)
