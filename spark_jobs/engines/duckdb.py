@@ -3,11 +3,11 @@ memory spills there; all of it goes when the run ends."""
 
 from __future__ import annotations
 
+import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from medflow.specs.table import Column, TableSpec
 from medflow.sql.compile import compile_sql
 from spark_jobs.engines.base import Digest, Item, Result, WriteTarget
 from spark_jobs.engines.table_files import ROWS_AT_ONCE, write_table_files
+from spark_jobs.engines.turns import Turns
 from spark_jobs.intake import FileToFrame, Framing, framed_batches
 
 _AT_A_TIME = 2
@@ -50,6 +51,7 @@ class DuckDBEngine:
             self._database.execute(f"SET threads = {threads}")
         self._cursors = threading.local()
         self._pool = ThreadPoolExecutor(max_workers=_AT_A_TIME)
+        self._turns = Turns()
         self._kinds: dict[str, str] = {}
         self._kept: dict[str, Path] = {}
         self._listed: dict[str, tuple[TableSpec, list[str]]] = {}
@@ -87,9 +89,11 @@ class DuckDBEngine:
         self.define_native(relation, compile_sql(sql, "duckdb"), keep=keep)
 
     def derive(self, relation: str, sql: str, work: Callable[[pa.RecordBatch], pa.RecordBatch], schema: pa.Schema) -> None:
-        with _errors_told():
+        def derived() -> Path:
             batches = self._cursor.sql(compile_sql(sql, "duckdb")).to_arrow_reader(ROWS_AT_ONCE)
-            self._keep_batches(relation, schema, map(work, batches))
+            return self._filed(relation, schema, map(work, batches))
+
+        self._keep(relation, self._statement(derived))
 
     def drop(self, *relations: str) -> None:
         for relation in relations:
@@ -129,10 +133,14 @@ class DuckDBEngine:
         ordered = f" ORDER BY {', '.join([*(f'p{n}' for n in range(len(keys))), *spec.sort])}" if spec.sort else ""
         source = f"SELECT {', '.join([*columns, *keys])} FROM ({compile_sql(sql, 'duckdb')}){ordered}"
         folder = Path(target.location) / uuid.uuid4().hex
-        folder.mkdir(parents=True)
-        with _errors_told():
+
+        def written() -> list[str]:
+            shutil.rmtree(folder, ignore_errors=True)  # of a first try that ran out of memory
+            folder.mkdir(parents=True)
             batches = self._cursor.sql(source).to_arrow_reader(ROWS_AT_ONCE)
             return write_table_files(batches, arrow_schema(target.metadata.schema(), spec.column_names), folder)
+
+        return self._statement(written)
 
     def side_by_side(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         # DuckDB gives one thread to a table of up to 122,880 rows: a day's files leave cores idle one after the other.
@@ -155,11 +163,14 @@ class DuckDBEngine:
         return connection
 
     def _keep_batches(self, relation: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+        self._keep(relation, self._filed(relation, schema, batches))
+
+    def _filed(self, relation: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Path:
         path = self._work_file(relation)
         with parquet.ParquetWriter(path, schema, compression="lz4", write_statistics=False) as writer:
             for batch in batches:
                 writer.write_batch(batch)
-        self._keep(relation, path)
+        return path
 
     def _work_file(self, relation: str) -> Path:
         return self.workspace / f"{relation}-{uuid.uuid4().hex[:8]}.parquet"
@@ -174,24 +185,36 @@ class DuckDBEngine:
         self._kinds[relation] = kind
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
-        with _errors_told():
-            return self._cursor.execute(sql)
+        return self._statement(lambda: self._cursor.execute(sql))
+
+    def _statement(self, ask: Callable[[], Result]) -> Result:
+        """Run one statement, rows and all; where it does not fit beside others, once more when they have ended."""
+        try:
+            with self._turns.together():
+                return ask()
+        except _FAILURES as error:
+            if not _is_memory(error):
+                raise CatalogError(_told(error)) from error
+        try:
+            with self._turns.alone():
+                return ask()
+        except _FAILURES as error:
+            raise CatalogError(_told(error)) from error
 
 
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    """What a full disk, lost files or too little memory make of a statement or of writing its rows."""
-    try:
-        yield
-    except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
-        raise CatalogError(_told(error)) from error
+_FAILURES = (duckdb.IOException, duckdb.OutOfMemoryException, OSError, pa.ArrowException)
+
+
+def _is_memory(error: Exception) -> bool:
+    """Whether the memory limit was reached; a result that is streamed tells it in an error of Arrow's."""
+    return isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error)
 
 
 def _told(error: Exception) -> str:
     text = str(error)
     if "No space left" in text or "max_temp_directory_size" in text:
         return "the disk is full: free space below MEDFLOW_HOME and MEDFLOW_WAREHOUSE, then run again; nothing was published"
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if _is_memory(error):
         return "the build needs more memory than MEDFLOW_MEMORY allows; raise it (now too small) and run again; nothing was published"
     return f"a data file cannot be read or written: {text.splitlines()[0][:300]}; check MEDFLOW_WAREHOUSE and its permissions"
 
