@@ -13,13 +13,25 @@ import pytest
 from tests.support.lake import ROOT
 
 # Package -> packages of ours that it may import when it is imported. The command imports the others only when it runs them.
-_ARROWS = {"medflow": {"medflow"}, "spark_jobs": {"medflow", "spark_jobs"}}
+_ARROWS = {"medflow": {"medflow"}, "spark_jobs": {"medflow", "spark_jobs"}, "rag_backend": {"medflow", "rag_backend"}}
 _OURS = {"medflow", "spark_jobs", "rag_backend", "streamlit_app", "dags", "tests"}
 _BANNED = re.compile(r"(Manager|Helper|Util|Common|Processor|Handler|Impl)(s)?$|V2$|^Enhanced")
 _LINES, _FUNCTION_LINES, _ARGUMENTS, _NESTING = 400, 60, 4, 3
 # Who may send SQL to an engine: the engines, and nothing else. `connection.execute` of SQLAlchemy is the ledger's.
 # The plain script that `medflow bench` measures against runs SQL of its own, by design without anything of ours.
-_SQL_SENDERS = {"spark_jobs/engines/duckdb.py", "medflow/bench/plain_duckdb.py"}
+# The evaluation runs the SQL that a person wrote beside a question, on a connection of its own, to judge what the others say.
+_SQL_SENDERS = {
+    "spark_jobs/engines/duckdb.py",
+    "medflow/bench/plain_duckdb.py",
+    "rag_backend/engines/duckdb_reader.py",
+    "rag_backend/engines/duckdb_worker.py",
+    "rag_backend/evaluation.py",
+}
+# The assistant works for any knowledge base: what the data are about stands there and in tests.
+_DOMAIN = re.compile(
+    r"(?<![a-z])(claims?|payers?|patients?|denials?|diagnos[ei]s|medical|insur(er|ance)|hospitals?|physicians?|procedure_code|icd|npi|billed)(?![a-z])",
+    re.I,
+)
 _HOSTS = re.compile(r"rep[o]1?\.mav[e]n\.|pythonh[o]sted\.|pyp[i]\.org|registry\.npm[j]s|deb\.debi[a]n\.|/w[o]rk/|/r[o]ot/")
 
 
@@ -101,6 +113,13 @@ def test_only_settings_read_the_environment() -> None:
     """os.environ stands in one file."""
     readers = [path for path, _ in _MODULES if "os.environ" in (ROOT / path).read_text(encoding="utf-8")]
     assert readers == ["medflow/settings.py"]
+
+
+@pytest.mark.parametrize("path", [path for path, _ in _MODULES if path.startswith("rag_backend/")])
+def test_the_assistant_knows_no_domain(path: str) -> None:
+    """No word of the claims domain stands in rag_backend/."""
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    assert not [f"{path}:{number}" for number, line in enumerate(lines, start=1) if _DOMAIN.search(line)]
 
 
 def test_no_clock_inside_transforms() -> None:

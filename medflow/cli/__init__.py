@@ -23,10 +23,15 @@ COMMANDS = {
     "status": ("status", "Show the current release, what waits, and what is due."),
     "releases": ("releases", "List releases; restore an older one."),
     "files": ("files", "List files; exclude, retry or reject one."),
+    "ask": ("ask", "Ask a question in plain words."),
+    "sql": ("sql", "Run one SELECT, as far as the role may read."),
+    "eval": ("eval", "Put a bank of questions to the assistant and score it."),
     "maintain": ("maintain", "Compact tables, expire old releases, delete files that nothing needs."),
     "bench": ("bench", "Measure the same files and rules four ways on this machine."),
     "quarantine": ("quarantine", "List, show, replay or waive quarantined lines."),
 }
+
+_FUNCTIONS = {"eval": "eval_bank"}  # a function of the command's own name would hide Python's
 
 
 class LazyGroup(click.Group):
@@ -39,7 +44,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"medflow.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, _FUNCTIONS.get(cmd_name, cmd_name))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

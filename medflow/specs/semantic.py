@@ -111,6 +111,7 @@ class Dimension(Declared):
     names: str = ""
     words_of_values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     absent: Literal["group", "omit"] = "group"
+    shows_labels: bool = False
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Dimension:
@@ -256,7 +257,7 @@ class _Loader:
             metrics.metrics,
             metrics.date,
             metrics.ambiguous,
-            dict(metrics.unanswerable),
+            {str(reason): words for reason, words in metrics.unanswerable.items()},
             sources.sources,
             codes,
             self.hashes,

@@ -215,7 +215,8 @@ class _Steps:
     def _asked_of(self, transform: str, sides: tuple[str, ...]) -> list[str]:
         found = {column_name(use): use for use in self.query.metrics if use.transform == transform}
         found |= {one.metric: MetricUse(id=one.metric) for one in self.query.having if one.of in sides}
-        sql = {name: self.measures.aggregate(use.id, tuple(self.base.conditions(use.where))) for name, use in sorted(found.items())}
+        # A share of what a metric's own filter takes is a share of all: the whole is without that filter.
+        sql = {name: self.measures.aggregate(use.id) for name, use in sorted(found.items())}
         return [f"{text} AS total_{name}" for name, text in sql.items()]
 
 

@@ -83,6 +83,11 @@ def _metrics(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
             yield f"{use.id} has no shares: it is neither a sum nor a count"
         if use.stat != "default" and not (model.metrics[use.id].per or query.unit.entity):
             yield f"{use.stat} of {use.id} needs a unit: for each of what?"
+    tested = {one.metric for one in (*query.having, *query.unit.having)} | (
+        {use.id for use in query.metrics} if query.form == "list" else set()
+    )
+    for name in sorted(name for name in tested if model.metrics[name].per):
+        yield f"{name} has one value for each of {model.metrics[name].per} and cannot be tested or listed yet"
     if query.unit.entity:
         yield from (f"{use.id} cannot be summed up over {query.unit.entity}" for use in query.metrics if not in_units(query, model, use))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medflow.specs.semantic import SemanticModel
@@ -32,6 +32,7 @@ class Ordering:
 def transformed(query: TypedQuery, model: SemanticModel, groups: tuple[str, ...]) -> str:
     """The columns of `shaped`: those of `measured`, what is derived from them, and what `having` tests as `test_<metric>`."""
     names = [f"measured.{name}" for name in groups]
+    dated = {one.dim: _STEP_BACK[one.grain] for one in query.group_by if model.dimensions[one.dim].type == "date"}
     for use in query.metrics:
         name = use.id if use.stat == "default" else f"{use.id}_{use.stat}"
         if query.compare:
@@ -39,7 +40,8 @@ def transformed(query: TypedQuery, model: SemanticModel, groups: tuple[str, ...]
             continue
         names.append(f"measured.{name}")
         if use.transform != "none":
-            names.append(f"{_derived(query, model, use, name, groups)} AS {name}_{use.transform}")
+            others = tuple(group for group in groups if group not in dated)
+            names.append(f"{_derived(use, others, dated)} AS {name}_{use.transform}")
     for number, one in enumerate(query.having):
         names += [f"measured.having_{one.metric} AS test_{one.metric}{number}", f"{_against(one, model)} AS against_{one.metric}{number}"]
     return ", ".join(names)
@@ -67,21 +69,23 @@ def _compared(prefix: str) -> list[str]:
     ]
 
 
-def _derived(query: TypedQuery, model: SemanticModel, use: MetricUse, name: str, groups: tuple[str, ...]) -> str:
+def _derived(use: MetricUse, others: tuple[str, ...], dated: Mapping[str, str]) -> str:
+    """`others`: the groups besides the date; `dated`: the date, and how to step back by its grain."""
+    name = use.id if use.stat == "default" else f"{use.id}_{use.stat}"
     value = f"measured.{name}"
     if use.transform.startswith("share"):
         table = "totals" if use.transform == "share_of_total" else "firsts"
         return f"CAST({value} AS DOUBLE) / NULLIF(CAST({table}.total_{name} AS DOUBLE), 0)"
     if use.transform == "rank":
         return f"RANK() OVER (ORDER BY {value} DESC NULLS LAST)"
-    dated = next(one for one in query.group_by if model.dimensions[one.dim].type == "date")
-    others = [f"measured.{group}" for group in groups if group != dated.dim]
-    over = f"({'PARTITION BY ' + ', '.join(others) + ' ' if others else ''}ORDER BY measured.{dated.dim}"
+    date, step_back = next(iter(dated.items()))
+    parts = f"PARTITION BY {', '.join(f'measured.{group}' for group in others)} " if others else ""
+    over = f"({parts}ORDER BY measured.{date}"
     if use.transform == "running_total":
         return f"SUM({value}) OVER {over} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     # A period without rows is no row: the change is told only from the period right before.
-    before = _STEP_BACK[dated.grain].format(f"measured.{dated.dim}")
-    return f"CASE WHEN LAG(measured.{dated.dim}) OVER {over}) = {before} THEN {value} - LAG({value}) OVER {over}) END"
+    before = step_back.format(f"measured.{date}")
+    return f"CASE WHEN LAG(measured.{date}) OVER {over}) = {before} THEN {value} - LAG({value}) OVER {over}) END"
 
 
 def having_sql(having: Sequence[Having], prefix: str) -> str:
@@ -98,7 +102,8 @@ def having_sql(having: Sequence[Having], prefix: str) -> str:
 
 def ordered(query: TypedQuery, rows: str, ordering: Ordering, by_date: bool) -> str:
     """Rows in order, cut where asked; without an order dates go up, else the first metric goes down; groups break ties."""
-    keys = [f"{one.by} {'DESC' if one.desc else 'ASC'} NULLS LAST" for one in query.order_by]
+    columns = {use.id: use.id if use.stat == "default" else f"{use.id}_{use.stat}" for use in query.metrics}
+    keys = [f"{columns.get(one.by, one.by)} {'DESC' if one.desc else 'ASC'} NULLS LAST" for one in query.order_by]
     named = {one.by for one in query.order_by}
     rest = [f"{name} ASC NULLS LAST" for name in ordering.groups if name not in named]
     if not keys and not by_date and ordering.groups:

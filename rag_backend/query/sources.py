@@ -38,12 +38,18 @@ def _answers(query: TypedQuery, base: Base, spec: TableSpec) -> bool:
         and not query.unit.entity
         and _measures(query, base, spec)
         and asked - dates <= set(source.dimensions)
-        and set(source.needs) <= asked
+        and set(source.needs) <= _only_with(query)
         and not any(c.dim in dates for c in all_where(query))
         and dates <= set(source.dates)
         and all(_keeps(source, one.dim, one.grain) for one in query.group_by if one.dim in dates)
         and _windows_fit(query, source)
     )
+
+
+def _only_with(query: TypedQuery) -> set[str]:
+    """Dimensions of which only rows with a value are asked for: by a group that leaves out the others, or by a test for values."""
+    tested = {group[0].dim for group in query.where if len(group) == 1 and group[0].op in ("in", "not_null", "starts_with")}
+    return tested | {one.dim for one in query.group_by}
 
 
 def _measures(query: TypedQuery, base: Base, spec: TableSpec) -> bool:

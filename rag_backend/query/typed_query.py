@@ -69,8 +69,8 @@ class Time(Declared):
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
     date: str = ""
-    start: Day | None = Field(default=None, alias="from")
-    until: Day | None = Field(default=None, alias="to")
+    start: Day | None = Field(default=None, validation_alias="from", serialization_alias="from")
+    until: Day | None = Field(default=None, validation_alias="to", serialization_alias="to")
 
 
 class Window(Declared):
@@ -78,8 +78,8 @@ class Window(Declared):
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
     label: str
-    start: Day = Field(alias="from")
-    until: Day = Field(alias="to")
+    start: Day = Field(validation_alias="from", serialization_alias="from")
+    until: Day = Field(validation_alias="to", serialization_alias="to")
 
 
 class Order(Declared):

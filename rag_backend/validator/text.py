@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import groupby, pairwise
 
 from sqlglot import tokenize
-from sqlglot.tokenizer_core import Token, TokenType
+from sqlglot.tokens import Token, TokenType
 
 from rag_backend.validator.proof import Dialect, RefusalError, over_limit, unsafe
 

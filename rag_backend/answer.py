@@ -1,0 +1,77 @@
+"""An answer as it leaves the house: the finished turn as plain data. Decimals are text at full scale, dates ISO, rates numbers."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from medflow.specs.semantic import SemanticModel
+from rag_backend.agents.turn import Services, Turn
+from rag_backend.labels import labelled
+
+Status = Literal["answered", "clarify", "refused", "failed"]
+
+
+def status_of(turn: Turn) -> Status:
+    """How the question ended."""
+    if turn.refusal:
+        return "refused"
+    return "clarify" if turn.clarification else "answered"
+
+
+def answer_of(turn: Turn, services: Services) -> dict[str, Any]:
+    """The answer's fields; what does not apply is empty."""
+    query, table = turn.query, turn.table
+    kinds = {c.name: c for c in turn.compiled.columns} if turn.compiled else {}
+    columns = [
+        {
+            "name": column.name,
+            "label": kinds[column.name].label if column.name in kinds else column.name,
+            "type": column.type,
+            "unit": kinds[column.name].unit if column.name in kinds else "",
+            "kind": kinds[column.name].kind if column.name in kinds else "derived",
+        }
+        for column in (table.columns if table else ())
+    ]
+    return {
+        "kind": turn.kind,
+        "status": status_of(turn),
+        "reason_code": turn.refusal.reason_code if turn.refusal else "ambiguous" if turn.clarification else "",
+        "question": turn.question,
+        "interpretation": turn.interpretation,
+        "typed_query": query.model_dump(mode="json") if query else None,
+        "planner": services.planner.name,
+        "lane": "definition" if turn.kind == "definition" else turn.lane,
+        "sql": turn.approved.sql if turn.approved else "",
+        "dialect": services.engine.dialect,
+        "engine": services.engine.name,
+        "columns": columns,
+        "rows": [_row(row, columns, services.model) for row in (table.rows if table else [])],
+        "row_count": len(table.rows) if table else 0,
+        "truncated": bool(table and table.truncated),
+        "options": [{"id": o.id, "label": o.label, "typed_query": o.query.model_dump(mode="json")} for o in turn.options],
+        "findings": [{"kind": f.kind, "text": f.text, "cells": [list(cell) for cell in f.cells]} for f in turn.findings],
+        "explanation": turn.explanation,
+        "definitions": list(turn.definitions),
+        "date_column": query.time.date if query else "",
+        "window": {"from": _cell(query.time.start), "to": _cell(query.time.until)} if query else None,
+        "release": {"number": services.release.number, "created_at": services.release.created_at.isoformat()},
+        "notices": [{"code": n.code, "text": n.text} for n in turn.notices],
+        "cached": False,
+        "timings": {name: round(milliseconds, 1) for name, milliseconds in turn.trace},
+        "nearest": list(turn.refusal.nearest) if turn.refusal else [],
+        "follow_ups": list(turn.follow_ups),
+    }
+
+
+def _row(row: tuple[Any, ...], columns: list[dict[str, Any]], model: SemanticModel) -> list[Any]:
+    return [_cell(labelled(model, column["name"], cell)) for column, cell in zip(columns, row, strict=True)]
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    return [_cell(item) for item in value] if isinstance(value, list) else value

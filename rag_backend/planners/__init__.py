@@ -1,0 +1,1 @@
+"""Planners turn a question in plain words into a typed query, a question back, or a refusal."""

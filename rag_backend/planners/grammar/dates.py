@@ -1,0 +1,255 @@
+"""Time phrases at a place of a question: single periods, and ranges of them."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from rag_backend.planners.grammar import calendar
+from rag_backend.planners.grammar.english import NUMBER_WORDS
+from rag_backend.planners.grammar.nodes import Node, Period
+from rag_backend.planners.grammar.tokens import Token
+
+_UNITS = {"day": "day", "week": "week", "month": "month", "quarter": "quarter", "year": "year"}
+_NAMES = {name.casefold(): number for number, name in enumerate(calendar.MONTHS, 1)}
+_SHORT = {name.casefold()[:3]: number for number, name in enumerate(calendar.MONTHS, 1)} | {"sept": 9}
+_ORDINAL = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "4th": 4}
+_BEFORE = ("in", "during", "for", "on", "within", "over", "of", "from", "throughout", "through", "at")
+_AFTER = ("the", "calendar", "year", "month", "of", "all")
+_Found = tuple[Period, int] | None
+
+
+def period_at(tokens: tuple[Token, ...], place: int, today: datetime.date) -> Node | None:
+    """The longest time phrase that starts at a token, its preposition with it."""
+    reader = _Reader(tokens, today)
+    try:
+        found = reader.phrase(place)
+    except (ValueError, OverflowError):
+        return None
+    if found is None:
+        return None
+    period, last = found
+    text = " ".join(token.text for token in tokens[place:last])
+    return Node("TIME", place, last, text, period=period)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    tokens: tuple[Token, ...]
+    today: datetime.date
+
+    def word(self, place: int) -> str:
+        return self.tokens[place].norm if place < len(self.tokens) else ""
+
+    def phrase(self, place: int) -> _Found:
+        for rule in (self._between, self._from_to, self._open):
+            if found := rule(place):
+                return found
+        start = place
+        while self.word(start) in (_BEFORE if start == place else _AFTER) and start - place < 4:
+            start += 1
+        said = start > place and any(
+            self.word(k) in ("in", "during", "for", "within", "throughout", "month", "of", "on") for k in range(place, start)
+        )
+        return self._range(start) or self.single(start, said)
+
+    def _between(self, place: int) -> _Found:
+        start = place + (self.word(place) == "in" and self.word(place + 1) == "between")
+        if self.word(start) != "between":
+            return None
+        one = self.single(start + 1, True)
+        if one is None or self.word(one[1]) != "and":
+            return None
+        two = self.single(one[1] + 1, True)
+        return (_joined(one[0], two[0]), two[1]) if two else None
+
+    def _from_to(self, place: int) -> _Found:
+        return self._range(place + 1) if self.word(place) == "from" else None
+
+    def _range(self, place: int) -> _Found:
+        place += self.word(place) == "the"
+        one = self.single(place, self.word(place - 1) == "from" if place else False)
+        if one is None or self.word(one[1]) not in ("to", "through", "until", "till"):
+            return None
+        two = self.single(one[1] + 1, True)
+        return (_joined(one[0], two[0]), two[1]) if two else None
+
+    def _open(self, place: int) -> _Found:
+        word, start = self.word(place), place + 1
+        if word == "on" and self.word(start) in ("or",) and self.word(start + 1) in ("after", "before"):
+            word, start = f"on or {self.word(start + 1)}", start + 2
+        if word not in ("since", "before", "after", "until", "till", "through", "on or after", "on or before"):
+            return None
+        found = self.single(start + (self.word(start) == "the"), True)
+        if found is None:
+            return None
+        return bounded(found[0], word), found[1]
+
+    def single(self, place: int, said: bool) -> _Found:
+        """One period; `said`: a word before says that it is one, so that a bare month name is a month."""
+        place += self.word(place) == "the"
+        rules: tuple[Callable[[int, bool], _Found], ...] = (
+            self._iso,
+            self._day,
+            self._month,
+            self._quarter,
+            self._relative,
+            self._to_date,
+            self._year,
+        )
+        found = [one for rule in rules if (one := rule(place, said)) is not None]
+        return max(found, key=lambda one: one[1], default=None)
+
+    def _iso(self, place: int, said: bool) -> _Found:
+        match = re.fullmatch(r"(\d{4})-(\d{2})(?:-(\d{2}))?", self.word(place))
+        if match is None:
+            return None
+        day = datetime.date(int(match[1]), int(match[2]), int(match[3] or 1))
+        return calendar.period(day, "day" if match[3] else "month"), place + 1
+
+    def _number_of_year(self, place: int) -> int:
+        word = self.word(place)
+        return int(word) if re.fullmatch(r"(19|20)\d\d", word) else 0
+
+    def _year(self, place: int, said: bool) -> _Found:
+        number = self._number_of_year(place)
+        return (calendar.year(number), place + 1) if number else None
+
+    def _month_number(self, place: int) -> int:
+        word = self.word(place)
+        return _NAMES.get(word, 0) or _SHORT.get(word, 0)
+
+    def _month(self, place: int, said: bool) -> _Found:
+        month = self._month_number(place)
+        if not month:
+            return None
+        after = place + 1
+        after += self.word(after) in (",", "of")
+        if self._relative_year(after):
+            return calendar.part_of_year("month", month, self._relative_year(after)), after + 2
+        if number := self._number_of_year(after):
+            return calendar.part_of_year("month", month, number), after + 1
+        if (
+            not said
+            or (self.word(place) not in _NAMES and self.word(place) in ("mar", "may", "sep", "dec", "jan"))
+            or self.word(place) == ""
+        ):
+            return None
+        return Period(None, None, "month", calendar.MONTHS[month - 1], yearless=("month", month)), place + 1
+
+    def _day(self, place: int, said: bool) -> _Found:
+        month, day = self._month_number(place), self._day_number(place + 1)
+        after = place + 2
+        if not month:
+            day, month = self._day_number(place), self._month_number(place + 1 + (self.word(place + 1) == "of"))
+            after = place + 2 + (self.word(place + 1) == "of")
+        if not month or not day:
+            return None
+        after += self.word(after) == ","
+        number = self._number_of_year(after)
+        return (calendar.period(datetime.date(number, month, day), "day"), after + 1) if number else None
+
+    def _day_number(self, place: int) -> int:
+        match = re.fullmatch(r"(\d{1,2})(st|nd|rd|th)?", self.word(place))
+        return int(match[1]) if match else 0
+
+    def _quarter(self, place: int, said: bool) -> _Found:
+        unit, number, after = self._part(place)
+        if not number:
+            if year := self._number_of_year(place):
+                unit, number, after = self._part(place + 1)
+                return (calendar.part_of_year(unit, number, year), after) if number and after == place + 2 else None
+            return None
+        after += self.word(after) in ("of", "in", ",")
+        if year := self._number_of_year(after):
+            return calendar.part_of_year(unit, number, year), after + 1
+        if relative := self._relative_year(after):
+            return calendar.part_of_year(unit, number, relative), after + 2
+        back = after - (self.word(after - 1) in ("of", "in", ","))
+        return Period(None, None, unit, f"{'Q' if unit == 'quarter' else 'H'}{number}", yearless=(unit, number)), back
+
+    def _part(self, place: int) -> tuple[str, int, int]:
+        word = self.word(place)
+        if re.fullmatch(r"q[1-4]|h[12]", word):
+            return ("quarter" if word[0] == "q" else "half"), int(word[1]), place + 1
+        if re.fullmatch(r"[1-4]q|[12]h", word):
+            return ("quarter" if word[1] == "q" else "half"), int(word[0]), place + 1
+        number = _ORDINAL.get(word, 0)
+        if number and self.word(place + 1) in ("quarter", "half") and not (self.word(place + 1) == "half" and number > 2):
+            return self.word(place + 1), number, place + 2
+        return "", 0, place
+
+    def _relative_year(self, place: int) -> int:
+        if self.word(place + 1) != "year":
+            return 0
+        return {"last": self.today.year - 1, "this": self.today.year, "previous": self.today.year - 1}.get(self.word(place), 0)
+
+    def _relative(self, place: int, said: bool) -> _Found:
+        word = self.word(place)
+        if word in ("today", "yesterday"):
+            day = self.today - datetime.timedelta(days=int(word == "yesterday"))
+            return calendar.period(day, "day"), place + 1
+        if word in ("fiscal", "fy") or (word in ("this", "last") and self.word(place + 1) == "fiscal"):
+            return None
+        if word in ("this", "current"):
+            unit = _UNITS.get(self.word(place + 1), "")
+            return (calendar.so_far(self.today, unit), place + 2) if unit else None
+        if word not in ("last", "past", "previous", "prior", "preceding", "trailing"):
+            return None
+        unit = _UNITS.get(self.word(place + 1), "")
+        if unit and word == "past":
+            ask = (calendar.last_complete(self.today, unit, 1), _rolling(self.today, unit))
+            return Period(None, None, unit, f"past {unit}", ask=ask), place + 2
+        if unit:
+            return calendar.last_complete(self.today, unit, 1), place + 2
+        count, after = self._count(place + 1)
+        after += self.word(after) in ("full", "complete", "calendar")
+        named = self.word(after)
+        unit = _UNITS.get(named[:-1] if named.endswith("s") else named, "")
+        return (calendar.last_complete(self.today, unit, count), after + 1) if count and unit else None
+
+    def _count(self, place: int) -> tuple[int, int]:
+        word = self.word(place)
+        number = NUMBER_WORDS.get(word, 0) or (int(word) if re.fullmatch(r"\d{1,3}", word) else 0)
+        return number, place + 1
+
+    def _to_date(self, place: int, said: bool) -> _Found:
+        if self.word(place) in ("ytd", "mtd", "qtd"):
+            unit = {"y": "year", "m": "month", "q": "quarter"}[self.word(place)[0]]
+            return calendar.so_far(self.today, unit), place + 1
+        if self.word(place + 1) == "to" and self.word(place + 2) == "date" and self.word(place) in ("year", "month", "quarter"):
+            return calendar.so_far(self.today, self.word(place)), place + 3
+        return None
+
+
+def _rolling(today: datetime.date, unit: str) -> Period:
+    smaller, count = {"year": ("month", 12), "quarter": ("month", 3), "month": ("day", 30), "week": ("day", 7), "day": ("day", 1)}[unit]
+    return calendar.last_complete(today, smaller, count)
+
+
+def _joined(one: Period, two: Period) -> Period:
+    if one.start is None and one.yearless and two.start is not None and one.unit == two.unit:
+        first = calendar.part_of_year(one.unit, one.yearless[1], two.start.year)
+        one = first if first.start and first.start <= two.start else one
+    if one.ask or two.ask or two.yearless or one.yearless:
+        return Period(
+            None, None, one.unit, f"{one.label} to {two.label}", yearless=one.yearless or two.yearless, bound="range", ends=(one, two)
+        )
+    if one.start is None or two.until is None or two.until <= one.start:
+        raise ValueError("a range that ends before it starts")
+    return Period(one.start, two.until, one.unit, f"{one.label} to {two.label}", ends=(one, two))
+
+
+def bounded(period: Period, word: str) -> Period:
+    """Everything before, after, since or until a period."""
+    if period.start is None:
+        return replace(period, bound=word)
+    if word in ("since", "on or after"):
+        return Period(period.start, None, period.unit, f"since {period.label}")
+    if word == "after":
+        return Period(period.until, None, period.unit, f"after {period.label}")
+    if word == "before":
+        return Period(None, period.start, period.unit, f"before {period.label}")
+    return Period(None, period.until, period.unit, f"until the end of {period.label}")

@@ -1,0 +1,153 @@
+"""Tokens to nodes: the longest phrase at each place, of the lexicon, of English, of numbers and of time; all readings kept."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from rag_backend.planners.grammar.dates import period_at
+from rag_backend.planners.grammar.english import NUMBER_WORDS, PHRASES
+from rag_backend.planners.grammar.lexicon import Lexicon, Reading
+from rag_backend.planners.grammar.nodes import Node
+from rag_backend.planners.grammar.tokens import Token, singular
+
+_LONGEST = max(map(len, PHRASES))
+_SCALE = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
+_SUFFIX = {"k": 1e3, "m": 1e6, "b": 1e9, "bn": 1e9}
+_AMOUNT = re.compile(r"^[$€£]?([\d,]*\d(?:\.\d+)?)(k|m|b|bn)?(%)?$", re.IGNORECASE)
+_CODE = re.compile(r"^[a-z]\d{2}(\.\w*)?\*?$", re.IGNORECASE)
+_MOST = 48
+_LARGEST = 1e15
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """Tags the tokens of one question."""
+
+    lexicon: Lexicon
+    today: datetime.date
+    tokens: tuple[Token, ...]
+    text: str
+
+    def nodes(self) -> list[Node]:
+        """All nodes in order; a word that nothing knows is of category JUNK."""
+        found, place = [], 0
+        while place < len(self.tokens):
+            node = self._at(place)
+            found.append(node)
+            place = node.last
+        return found
+
+    def _at(self, place: int) -> Node:
+        words = self._lexicon_at(place)
+        time = period_at(self.tokens, place, self.today)
+        english = self._english_at(place)
+        options = [one for one in (words, english, time) if one is not None]
+        number = self._number_at(place)
+        if number is not None:
+            options.append(number)
+        if not options:
+            code = self._code_at(place)
+            return code or Node("JUNK", place, place + 1, self.tokens[place].text)
+        best = max(one.last for one in options)
+        ranked = [one for one in options if one.last == best]
+        if time in ranked and time is not None:
+            return time
+        if number is not None and words is not None and words.last == number.last == best:
+            return replace(number, readings=words.readings)
+        return ranked[0]
+
+    def _lexicon_at(self, place: int) -> Node | None:
+        for size in range(min(self.lexicon.longest, len(self.tokens) - place), 0, -1):
+            used = self.tokens[place : place + size]
+            phrase = tuple(token.norm for token in used)
+            readings = tuple(one for one in self.lexicon.readings(phrase) if not one.exact or self._as_written(one, used))
+            if readings:
+                if size == 1 and _CODE.match(used[0].norm):
+                    longer = self.lexicon.prefixed(used[0].norm)
+                    readings += tuple(Reading("PREFIX", dim=dim, value=used[0].text.upper()) for dim in longer)
+                return Node("LEX", place, place + size, self._text(place, place + size), readings[0], readings=readings)
+        return None
+
+    def _as_written(self, reading: Reading, used: tuple[Token, ...]) -> bool:
+        return "".join(token.text for token in used) == reading.exact and not self.text.isupper()
+
+    def _english_at(self, place: int) -> Node | None:
+        for size in range(min(_LONGEST, len(self.tokens) - place), 0, -1):
+            phrase = tuple(token.norm for token in self.tokens[place : place + size])
+            category = PHRASES.get(phrase)
+            if category is None and PHRASES.get(tuple(map(singular, phrase)), "").startswith("GRAIN"):
+                category = PHRASES[tuple(map(singular, phrase))]
+            if category:
+                return Node(category, place, place + size, self._text(place, place + size))
+        return None
+
+    def _number_at(self, place: int) -> Node | None:
+        token = self.tokens[place]
+        if token.kind == "word":
+            value: float | None = NUMBER_WORDS.get(token.norm)
+            percent = False
+        else:
+            match = _AMOUNT.match(token.norm)
+            value = float(match[1].replace(",", "")) * _SUFFIX.get((match[2] or "").lower(), 1) if match else None
+            percent = bool(match and match[3])
+        if value is None or value > _LARGEST:
+            return None
+        last = place + 1
+        following = self.tokens[last].norm if last < len(self.tokens) else ""
+        if following in _SCALE:
+            value, last = value * _SCALE[following], last + 1
+            following = self.tokens[last].norm if last < len(self.tokens) else ""
+        if following in ("%", "percent"):
+            percent, last = True, last + 1
+        elif following in ("dollars", "usd"):
+            last += 1
+        return Node("NUM", place, last, self._text(place, last), number=value, percent=percent)
+
+    def _code_at(self, place: int) -> Node | None:
+        """`AB-12`, a value of one dimension and one of another; or the start of longer codes."""
+        token = self.tokens[place]
+        if token.norm.endswith("+") and token.norm[:-1].isdigit():
+            return Node("NUMPLUS", place, place + 1, token.text, number=float(token.norm[:-1]))
+        match = re.match(r"^(\d+)-(\d+)$", token.norm)
+        if match:
+            return Node("NUMRANGE", place, place + 1, token.text, number=float(match[1]), readings=(Reading("", value=match[2]),))
+        left, dash, right = token.text.partition("-")
+        pairs = [Reading("PAIR", one, two) for one, two in _pair(self.lexicon, left, right)] if dash else []
+        if len(pairs) == 1:
+            return Node("PAIR", place, place + 1, token.text, replace(pairs[0], value=f"{left.upper()}|{right}"))
+        if _CODE.match(token.norm) and (dims := self.lexicon.prefixed(token.norm)):
+            readings = tuple(Reading("PREFIX", dim=dim, value=token.text.upper()) for dim in dims)
+            return Node("LEX", place, place + 1, token.text, readings[0], readings=readings)
+        return None
+
+    def _text(self, first: int, last: int) -> str:
+        return self.text[self.tokens[first].start : self.tokens[last - 1].end]
+
+
+def _pair(lexicon: Lexicon, left: str, right: str) -> Iterator[tuple[str, str]]:
+    dims = lexicon.model.dimensions
+    for one, declared in dims.items():
+        if left.upper() not in declared.labels:
+            continue
+        for two, other in dims.items():
+            known = lexicon.model.codes[other.codes.list].values(other.codes.value) if other.codes and other.sql else ()
+            if right in known and other.absent == declared.absent == "omit":
+                yield one, two
+
+
+def with_one_reading(nodes: list[Node]) -> Iterator[list[Node]]:
+    """Every way of giving each phrase one reading."""
+    spots = [(place, node) for place, node in enumerate(nodes) if node.cat == "LEX"]
+    choices = [[one for one in node.readings if one.kind != "VERB"] or list(node.readings) for _, node in spots]
+    if math.prod(map(len, choices)) > _MOST:
+        return
+    for picked in itertools.product(*choices):
+        chosen = list(nodes)
+        for (place, node), reading in zip(spots, picked, strict=True):
+            chosen[place] = replace(node, cat=reading.kind, reading=reading)
+        yield chosen

@@ -1,0 +1,100 @@
+"""Which date a question goes by, its window, and the two windows of a comparison; checked against the days that there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rag_backend.planners.grammar.draft import Stop
+from rag_backend.planners.grammar.nodes import Period
+from rag_backend.planners.grammar.resolve import candidates, fit
+from rag_backend.query.typed_query import Time, Window
+
+if TYPE_CHECKING:
+    from rag_backend.planners.grammar.assemble import Assembly
+    from rag_backend.planners.grammar.metrics_of import Uses
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The date that groups and windows are of, and what is asked of it."""
+
+    date: str
+    time: Time
+    compare: tuple[Window, ...] = ()
+
+
+def windows_of(a: Assembly, uses: Uses) -> Windows:
+    """The windows of an assembly.
+
+    Raises:
+        Stop: a window is outside the data, or two windows cannot be compared.
+    """
+    dated = any(dim == "" for dim, _ in a.groups)
+    if not a.draft.periods and not dated:
+        return Windows("", Time())
+    date = _date(a, uses)
+    periods = [_resolved(a, period, date) for period, _ in a.draft.periods]
+    if not periods:
+        return Windows(date, Time())
+    if "vs" in a.draft.flags or ("change" in a.draft.flags and len(periods) == 1 and periods[0].ends and not dated):
+        return _compared(date, list(periods[0].ends) if len(periods) == 1 else periods)
+    return Windows(date, Time(date=date, start=periods[0].start, until=periods[0].until))
+
+
+def _date(a: Assembly, uses: Uses) -> str:
+    draft = a.draft
+    metrics = [use.id for use in uses.metrics] or [ask.id for ask in a.asks]
+    defaults = list(dict.fromkeys(a.model.date_of(metric) for metric in metrics))
+    if draft.date and (draft.verb_at < 0 or _attached(a)):
+        return draft.date
+    if draft.date:
+        return a.choices.choose("By which date?", list(dict.fromkeys([draft.date, *defaults])))
+    if len(defaults) > 1:
+        return a.choices.choose("These numbers go by different dates. By which one?", defaults)
+    return defaults[0]
+
+
+def _attached(a: Assembly) -> bool:
+    """Whether the verb that names a date stands before the window with nothing but conditions between."""
+    draft = a.draft
+    if not draft.periods:
+        return False
+    at = draft.periods[0][1]
+    return draft.verb_at < at and not (draft.verb_at < draft.group_at < at)
+
+
+def _resolved(a: Assembly, period: Period, date: str) -> Period:
+    span = a.lexicon.values.span.get(date)
+    label = a.model.dimensions[date].label
+    found = candidates(period, span, a.today)
+    if not found:
+        if period.bound == "range":
+            raise Stop("ambiguous", f"which year is meant by {period.label}?", period.label)
+        raise Stop("not_in_data", _outside(a, date), period.label)
+    chosen = a.choices.choose(f"Which {period.label}?", found)
+    checked = fit(chosen, span)
+    if checked.outside:
+        raise Stop("not_in_data", f"{label}: {_outside(a, date)}", chosen.label)
+    if checked.note:
+        a.notes.append(checked.note)
+    return chosen
+
+
+def _outside(a: Assembly, date: str) -> str:
+    first, last = a.lexicon.values.span[date]
+    return f"the data run from {first.isoformat()} to {last.isoformat()}"
+
+
+def _compared(date: str, periods: list[Period]) -> Windows:
+    """Two windows, the earlier one first."""
+    if len(periods) != 2 or any(one.start is None or one.until is None for one in periods):
+        raise Stop("not_understood", "two whole periods are compared, no more and none that is open")
+    first, second = sorted(periods, key=lambda one: (one.start, one.until))
+    windows = []
+    for one in (first, second):
+        assert one.start and one.until
+        windows.append(Window(label=one.label, start=one.start, until=one.until))
+    if windows[0].until > windows[1].start:
+        raise Stop("not_understood", "the two periods overlap")
+    return Windows(date, Time(date=date), tuple(windows))
