@@ -91,7 +91,8 @@ def _marked(question: dict[str, Any], turn: Turn, bank: Bank) -> tuple[Mark, str
     status = status_of(turn)
     reason = turn.refusal.reason_code if turn.refusal else status
     if question["kind"] == "definition":
-        held = all(word.lower() in turn.explanation.lower() for word in question.get("expects", ()))
+        text = turn.explanation.lower()
+        held = all(any(way in text for way in word.lower().split("|")) for word in question.get("expects", ()))
         if turn.kind == "definition" and held:
             return "right", ""
         return ("silent", reason) if status != "answered" else ("wrong", "not that definition")

@@ -10,6 +10,7 @@ from rag_backend.planners.base import Clarify, Option, Outcome, Planned, Refused
 from rag_backend.planners.grammar.assemble import Assembly
 from rag_backend.planners.grammar.choices import every
 from rag_backend.planners.grammar.describe import described
+from rag_backend.planners.grammar.doubts import doubt
 from rag_backend.planners.grammar.draft import Draft, Reading, Stop
 from rag_backend.planners.grammar.gates import gate
 from rag_backend.planners.grammar.lexicon import Lexicon
@@ -39,6 +40,8 @@ def plan(question: str, lexicon: Lexicon, today: datetime.date) -> Outcome:
     if decided is not None:
         return decided
     outcome = _read(question, lexicon, today)
+    if isinstance(outcome, Planned):
+        return doubt(question, outcome.query, lexicon.model) or outcome
     if isinstance(outcome, Refused) and outcome.reason_code in ("not_understood", "unknown_value", "not_in_data", "needs_definition"):
         tokens = repaired(tokens_of(question), lexicon)[0]
         nodes = Tagger(lexicon, today, tokens, question).nodes()

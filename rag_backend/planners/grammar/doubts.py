@@ -1,0 +1,46 @@
+"""Plans that a reader could have meant otherwise: they are not answered, since a wrong number costs more than a question back."""
+
+from __future__ import annotations
+
+import re
+
+from medflow.specs.semantic import SemanticModel
+from rag_backend.planners.base import Refused
+from rag_backend.query.typed_query import TypedQuery
+
+_EACH = re.compile(r"\b(each|every|per)\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\b(how many|number|count|total|amount of)\b", re.IGNORECASE)
+
+
+def doubt(question: str, query: TypedQuery, model: SemanticModel) -> Refused | None:
+    """Why a plan is held back, or None."""
+    for told in (_cut(question, query), _tested(query, model), _listed(question, query, model)):
+        if told:
+            return Refused("not_understood", told)
+    return None
+
+
+def _cut(question: str, query: TypedQuery) -> str:
+    """The first rows of several groups, or of each of something: of all rows, or for each?"""
+    if not query.limit.n or query.limit.per:
+        return ""
+    several = len(query.group_by) > 1
+    of_each = len(query.group_by) == 1 and _EACH.search(question) is not None
+    return "say whether the first rows are meant of all, or for each of one thing: `top 2 A for each B`" if several or of_each else ""
+
+
+def _tested(query: TypedQuery, model: SemanticModel) -> str:
+    """A threshold on what lies within the thing that is counted: for each of those, or for each group?"""
+    counted = {model.metrics[use.id].count for use in query.metrics} - {""}
+    within = {entity for one in query.having if (tested := model.metrics[one.metric].count) for entity in model.entities[tested].within}
+    both = sorted(counted & within)
+    return f"say whether the threshold is for each of the {model.entities[both[0]].label} or for each group" if both else ""
+
+
+def _listed(question: str, query: TypedQuery, model: SemanticModel) -> str:
+    """A noun alone of what can be listed: the list, or how many?"""
+    if query.form != "measure" or query.group_by or query.having or len(query.metrics) != 1 or _COUNTED.search(question):
+        return ""
+    entity = model.metrics[query.metrics[0].id].count
+    plain = query.metrics[0].transform == "none" and query.metrics[0].stat == "default"
+    return f"say `list {entity}s …` or `how many {entity}s …`" if entity and plain and model.entities[entity].list else ""
