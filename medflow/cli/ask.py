@@ -44,11 +44,12 @@ def _show(answer: dict[str, Any], as_json: bool) -> int:
     if as_json:
         print_json(answer)
     else:
-        _told(answer)
+        tell(answer)
     return 0 if answer["status"] in ("answered", "clarify") else 1
 
 
-def _told(answer: dict[str, Any]) -> None:
+def tell(answer: dict[str, Any]) -> None:
+    """An answer on a terminal."""
     if answer["status"] == "refused":
         click.echo(f"No answer ({answer['reason_code']}): {answer['explanation']}")
         _listed("You could ask:", answer["nearest"])

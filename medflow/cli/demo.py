@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 _CLAIMS, _SEED, _DEFECTS = 5000, 7, 0.04
 _RUN_DATE = "2026-07-01"
+_QUESTIONS = (
+    "What is the average claim amount for diabetes patients?",
+    "Which payer has the highest denial rate?",
+    "claims by month for Aetna in 2026",
+    "How many claims will there be next year?",
+)
 
 
 @click.command()
@@ -41,7 +47,21 @@ def demo(ctx: click.Context, as_json: bool) -> None:
     click.echo(f"{_CLAIMS:,} claims of three payers, in three layouts: {sample}\n")
     print_outcome(outcome)
     _show_release(ctx)
-    click.echo("\nnext:  medflow status   medflow quarantine list   medflow verify   medflow run   docs/follow-one-claim.md")
+    _ask(ctx)
+    click.echo(
+        '\nnext:  medflow ask "..."   medflow status   medflow quarantine list   medflow verify   docs/follow-one-claim.md'
+    )
+
+
+def _ask(ctx: click.Context) -> None:
+    """Three questions with an answer, and one that must not have one."""
+    from medflow.cli.ask import tell
+    from rag_backend.assistant import opened
+
+    with opened(site_of(ctx).settings, "analyst") as assistant:
+        for question in _QUESTIONS:
+            click.echo(f"\n> {question}")
+            tell(assistant.ask(question, date.fromisoformat(_RUN_DATE)))
 
 
 def _write_sample(folder: Path) -> None:
