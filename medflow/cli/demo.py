@@ -48,9 +48,7 @@ def demo(ctx: click.Context, as_json: bool) -> None:
     print_outcome(outcome)
     _show_release(ctx)
     _ask(ctx)
-    click.echo(
-        '\nnext:  medflow ask "..."   medflow status   medflow quarantine list   medflow verify   docs/follow-one-claim.md'
-    )
+    click.echo('\nnext:  medflow ask "..."   medflow status   medflow quarantine list   medflow verify   docs/follow-one-claim.md')
 
 
 def _ask(ctx: click.Context) -> None:
