@@ -16,7 +16,7 @@ from medflow.specs.table import TableSpec
 from rag_backend.query.expressions import Base
 from rag_backend.query.lists import list_sql
 from rag_backend.query.measures import Measures, stat_of
-from rag_backend.query.shape import Ordering, having_sql, ordered, transformed
+from rag_backend.query.shape import Ordering, groups_kept, ordered, transformed, values_kept, where
 from rag_backend.query.typed_query import MetricUse, TypedQuery
 
 Kind = Literal["group", "metric", "derived"]
@@ -81,9 +81,9 @@ class _Steps:
             self._grouped()
         joins = self._whole()
         shaped = transformed(self.query, self.model, tuple(self.groups))
-        shown = " AND ".join(f"measured.{name} IS NOT NULL" for name in self._complete())
-        self.named["shaped"] = f"SELECT {shaped} FROM measured{joins}{' WHERE ' + shown if shown else ''}"
-        rows = f"SELECT {', '.join(column.name for column in self.columns())} FROM shaped{having_sql(self.query.having, 'test_')}"
+        shown = [f"measured.{name} IS NOT NULL" for name in self._complete()]
+        self.named["shaped"] = f"SELECT {shaped} FROM measured{joins}{where(shown)}"
+        rows = f"SELECT {', '.join(column.name for column in self.columns())} FROM shaped{where(groups_kept(self.query.having))}"
         ordering = Ordering(tuple(self.groups), tuple(column.name for column in self.columns()))
         last = ordered(self.query, rows, ordering, bool(self._dated()))
         return f"WITH {', '.join(f'{name} AS ({sql})' for name, sql in self.named.items())} {last}"
@@ -95,18 +95,10 @@ class _Steps:
         found = [OutputColumn(name, _label(self.model, name), "", "group") for name in self.groups]
         for use in self.query.metrics:
             unit = self.model.metrics[use.id].unit
-            for name in self.outputs(use):
+            for name in self.query.outputs(use):
                 derived = name.rpartition("change_pct")[1] or use.transform.startswith("share")
                 found.append(OutputColumn(name, _label(self.model, name), "rate" if derived else unit, "metric"))
         return found
-
-    def outputs(self, use: MetricUse) -> list[str]:
-        """The columns that a metric becomes."""
-        name = column_name(use)
-        if self.query.compare:
-            prefix = f"{name}_" if len(self.query.metrics) > 1 else ""
-            return [f"{prefix}{part}" for part in ("before", "after", "change", "change_pct")]
-        return [name] if use.transform == "none" else [name, f"{name}_{use.transform}"]
 
     def _from(self, *, in_a_group: bool = False) -> str:
         """FROM and WHERE: filters and window; `in_a_group`: only rows that the groups show, for what is measured over all of them."""
@@ -119,7 +111,7 @@ class _Steps:
             tests += self.base.window(time.date, time.start, time.until)
         if in_a_group:
             tests += [f"{self.base.value(dim)} IS NOT NULL" for dim in self._complete()]
-        return f"{self.base.relation(dims)}{' WHERE ' + ' AND '.join(tests) if tests else ''}"
+        return f"{self.base.relation(dims)}{where(tests)}"
 
     def _complete(self) -> list[str]:
         """Groups that leave out the rows without a value: dates, and dimensions that say so."""
@@ -136,9 +128,9 @@ class _Steps:
         for use in self.query.metrics:
             own = tuple(self.base.conditions(use.where))
             if not self.query.compare:
-                found[column_name(use)] = (use, own)
+                found[use.column] = (use, own)
                 continue
-            before, after = self.outputs(use)[:2]
+            before, after = self.query.outputs(use)[:2]
             found[before], found[after] = (use, (*own, self._window(0))), (use, (*own, self._window(1)))
         return found
 
@@ -187,7 +179,7 @@ class _Steps:
         tested = {one.metric: f"unit_{one.metric}" for one in self.query.unit.having}
         values += [f"{self.measures.aggregate(metric)} AS {name}" for metric, name in tested.items()]
         self.named["units"] = f"SELECT {', '.join([*groups, *values])} {self._from()}{_by(self.groups, key)}"
-        kept = having_sql(self.query.unit.having, "unit_")
+        kept = where(values_kept(self.query.unit.having, "unit_"))
         results = [f"{self._of_units(use, name, entity)} AS {name}" for name, (use, _) in asked.items()]
         grouped = f" GROUP BY {', '.join(self.groups)}" if self.groups else ""
         self.named["measured"] = f"SELECT {', '.join([*self.groups, *results])} FROM units{kept}{grouped}"
@@ -213,7 +205,7 @@ class _Steps:
         return joins
 
     def _asked_of(self, transform: str, sides: tuple[str, ...]) -> list[str]:
-        found = {column_name(use): use for use in self.query.metrics if use.transform == transform}
+        found = {use.column: use for use in self.query.metrics if use.transform == transform}
         found |= {one.metric: MetricUse(id=one.metric) for one in self.query.having if one.of in sides}
         # A share of what a metric's own filter takes is a share of all: the whole is without that filter.
         sql = {name: self.measures.aggregate(use.id) for name, use in sorted(found.items())}
@@ -225,11 +217,6 @@ def _by(groups: Mapping[str, str], key: str = "") -> str:
     places = [str(place) for place in range(1, len(groups) + 1)]
     by = f" GROUP BY {', '.join([*places, *([key] if key else [])])}" if groups or key else ""
     return f"{by} HAVING COUNT(DISTINCT {key}) = 1" if key else by
-
-
-def column_name(use: MetricUse) -> str:
-    """What a metric's column is called."""
-    return use.id if use.stat == "default" else f"{use.id}_{use.stat}"
 
 
 def _label(model: SemanticModel, name: str) -> str:

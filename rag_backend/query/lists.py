@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from medflow.specs.semantic import Grain, SemanticModel
 from rag_backend.query.expressions import Base, qualified
 from rag_backend.query.measures import Measures
-from rag_backend.query.shape import Ordering, having_sql, ordered
+from rag_backend.query.shape import Ordering, ordered, values_kept, where
 from rag_backend.query.typed_query import TypedQuery
 
 
@@ -22,11 +22,6 @@ class _OwnTable(Base):
         own = declared.display.sql if declared.display else declared.sql if declared.join else ""
         return qualified(own, self.entity) if own else self.key
 
-    def tested(self, dim: str) -> str:
-        """What a condition on the dimension tests: what tells rows apart, not what is shown."""
-        declared = self.model.dimensions[dim]
-        return qualified(declared.sql, self.entity) if declared.join else self.key
-
     @property
     def key(self) -> str:
         return f"{self.entity}.{self.model.entities[self.entity].table_key[0]}"
@@ -34,8 +29,11 @@ class _OwnTable(Base):
 
 @dataclass(frozen=True)
 class _Tested(_OwnTable):
+    """The same for conditions, which test what tells rows apart, not what is shown."""
+
     def value(self, dim: str, grain: Grain = "none") -> str:
-        return self.tested(dim)
+        declared = self.model.dimensions[dim]
+        return qualified(declared.sql, self.entity) if declared.join else self.key
 
 
 def list_sql(query: TypedQuery, model: SemanticModel) -> tuple[str, list[str]]:
@@ -50,10 +48,9 @@ def list_sql(query: TypedQuery, model: SemanticModel) -> tuple[str, list[str]]:
     named = {"counted": _counted(query, model, measured)} if measured else {}
     join = f" LEFT JOIN counted ON counted.entity_key = {own.key}" if measured else ""
     tests = _Tested(model, entity=query.entity).conditions(tuple(g for g in query.where if all(c.dim in entity.list for c in g)))
-    where = f" WHERE {' AND '.join(tests)}" if tests else ""
-    named["listed"] = f"SELECT {', '.join(columns)} FROM {entity.table} AS {query.entity}{join}{where}"
+    named["listed"] = f"SELECT {', '.join(columns)} FROM {entity.table} AS {query.entity}{join}{where(tests)}"
     names = [*entity.list, *uses]
-    rows = f"SELECT {', '.join(names)} FROM listed{having_sql(query.having, 'having_')}"
+    rows = f"SELECT {', '.join(names)} FROM listed{where(values_kept(query.having, 'having_'))}"
     last = ordered(query, rows, Ordering(tuple(entity.list), tuple(names)), by_date=not uses)
     return f"WITH {', '.join(f'{name} AS ({sql})' for name, sql in named.items())} {last}", names
 
@@ -69,8 +66,7 @@ def _counted(query: TypedQuery, model: SemanticModel, measured: dict[str, str]) 
         tests += base.window(query.time.date, query.time.start, query.time.until)
     values = ", ".join(f"{measures.aggregate(metric)} AS {name}" for name, metric in measured.items())
     dims = {c.dim for group in lined for c in group}
-    where = f" WHERE {' AND '.join(tests)}" if tests else ""
-    return f"SELECT {key} AS entity_key, {values} {base.relation(dims)}{where} GROUP BY {key}"
+    return f"SELECT {key} AS entity_key, {values} {base.relation(dims)}{where(tests)} GROUP BY {key}"
 
 
 def _or_zero(model: SemanticModel, metric: str, name: str) -> str:

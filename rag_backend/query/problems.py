@@ -88,6 +88,10 @@ def _metrics(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     )
     for name in sorted(name for name in tested if model.metrics[name].per):
         yield f"{name} has one value for each of {model.metrics[name].per} and cannot be tested or listed yet"
+    by_value = (*query.unit.having, *(query.having if query.form == "list" else ()))
+    yield from (f"{one.metric} of a unit or of a list is tested against a number" for one in by_value if one.value is None)
+    if query.unit.entity and query.having:
+        yield "a threshold is for each unit or for each group, not for both at once"
     if query.unit.entity:
         yield from (f"{use.id} cannot be summed up over {query.unit.entity}" for use in query.metrics if not in_units(query, model, use))
 
@@ -108,11 +112,11 @@ def in_units(query: TypedQuery, model: SemanticModel, use: MetricUse) -> bool:
 
 
 def _order(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
-    known = {use.id for use in query.metrics} | {one.dim for one in query.group_by}
+    known = {name for use in query.metrics for name in query.outputs(use)} | {one.dim for one in query.group_by}
     if query.form == "list":
         known |= set(model.entities[query.entity].list)
-    if query.compare:
-        known |= {"before", "after", "change", "change_pct"}
+    if not query.compare:
+        known |= {use.id for use in query.metrics}
     for one in query.order_by:
         if one.by not in known:
             yield f"cannot order by {one.by}; there are: {', '.join(sorted(known))}"

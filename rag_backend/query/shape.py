@@ -34,14 +34,13 @@ def transformed(query: TypedQuery, model: SemanticModel, groups: tuple[str, ...]
     names = [f"measured.{name}" for name in groups]
     dated = {one.dim: _STEP_BACK[one.grain] for one in query.group_by if model.dimensions[one.dim].type == "date"}
     for use in query.metrics:
-        name = use.id if use.stat == "default" else f"{use.id}_{use.stat}"
         if query.compare:
-            names += _compared(f"{name}_" if len(query.metrics) > 1 else "")
+            names += _compared(*query.outputs(use))
             continue
-        names.append(f"measured.{name}")
+        names.append(f"measured.{use.column}")
         if use.transform != "none":
             others = tuple(group for group in groups if group not in dated)
-            names.append(f"{_derived(use, others, dated)} AS {name}_{use.transform}")
+            names.append(f"{_derived(use, others, dated)} AS {query.outputs(use)[1]}")
     for number, one in enumerate(query.having):
         names += [f"measured.having_{one.metric} AS test_{one.metric}{number}", f"{_against(one, model)} AS against_{one.metric}{number}"]
     return ", ".join(names)
@@ -57,25 +56,23 @@ def _against(one: Having, model: SemanticModel) -> str:
     return f"firsts.total_{one.metric}" if one.of == "parent_group" else repr(one.value)
 
 
-def _compared(prefix: str) -> list[str]:
+def _compared(before: str, after: str, change: str, change_pct: str) -> list[str]:
     """A missing side of a comparison stays missing; the change is of two sides that are there."""
-    before, after = f"measured.{prefix}before", f"measured.{prefix}after"
-    change = f"{after} - {before}"
+    difference = f"measured.{after} - measured.{before}"
     return [
-        before,
-        after,
-        f"{change} AS {prefix}change",
-        f"CAST({change} AS DOUBLE) / NULLIF(CAST({before} AS DOUBLE), 0) AS {prefix}change_pct",
+        f"measured.{before}",
+        f"measured.{after}",
+        f"{difference} AS {change}",
+        f"CAST({difference} AS DOUBLE) / NULLIF(CAST(measured.{before} AS DOUBLE), 0) AS {change_pct}",
     ]
 
 
 def _derived(use: MetricUse, others: tuple[str, ...], dated: Mapping[str, str]) -> str:
     """`others`: the groups besides the date; `dated`: the date, and how to step back by its grain."""
-    name = use.id if use.stat == "default" else f"{use.id}_{use.stat}"
-    value = f"measured.{name}"
+    value = f"measured.{use.column}"
     if use.transform.startswith("share"):
         table = "totals" if use.transform == "share_of_total" else "firsts"
-        return f"CAST({value} AS DOUBLE) / NULLIF(CAST({table}.total_{name} AS DOUBLE), 0)"
+        return f"CAST({value} AS DOUBLE) / NULLIF(CAST({table}.total_{use.column} AS DOUBLE), 0)"
     if use.transform == "rank":
         return f"RANK() OVER (ORDER BY {value} DESC NULLS LAST)"
     date, step_back = next(iter(dated.items()))
@@ -88,21 +85,24 @@ def _derived(use: MetricUse, others: tuple[str, ...], dated: Mapping[str, str]) 
     return f"CASE WHEN LAG(measured.{date}) OVER {over}) = {before} THEN {value} - LAG({value}) OVER {over}) END"
 
 
-def having_sql(having: Sequence[Having], prefix: str) -> str:
-    """WHERE over columns `<prefix><metric>`, or ''. Tests of `shaped` are numbered and have their other side beside them."""
-    numbered = prefix == "test_"
-    tests = [
-        f"{prefix}{one.metric}{number} {_OPS[one.op]} against_{one.metric}{number}"
-        if numbered
-        else f"{prefix}{one.metric} {_OPS[one.op]} {one.value!r}"
-        for number, one in enumerate(having)
-    ]
+def groups_kept(having: Sequence[Having]) -> list[str]:
+    """Tests of the rows of `shaped`, which has what is tested and what against beside each other, by number."""
+    return [f"test_{one.metric}{number} {_OPS[one.op]} against_{one.metric}{number}" for number, one in enumerate(having)]
+
+
+def values_kept(having: Sequence[Having], prefix: str) -> list[str]:
+    """Tests of columns `<prefix><metric>` against numbers."""
+    return [f"{prefix}{one.metric} {_OPS[one.op]} {one.value!r}" for one in having]
+
+
+def where(tests: Sequence[str]) -> str:
+    """WHERE all of the tests hold, or '' without any."""
     return f" WHERE {' AND '.join(tests)}" if tests else ""
 
 
 def ordered(query: TypedQuery, rows: str, ordering: Ordering, by_date: bool) -> str:
     """Rows in order, cut where asked; without an order dates go up, else the first metric goes down; groups break ties."""
-    columns = {use.id: use.id if use.stat == "default" else f"{use.id}_{use.stat}" for use in query.metrics}
+    columns = {use.id: use.column for use in query.metrics}
     keys = [f"{columns.get(one.by, one.by)} {'DESC' if one.desc else 'ASC'} NULLS LAST" for one in query.order_by]
     named = {one.by for one in query.order_by}
     rest = [f"{name} ASC NULLS LAST" for name in ordering.groups if name not in named]

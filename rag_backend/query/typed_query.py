@@ -40,6 +40,11 @@ class MetricUse(Declared):
     transform: Transform = "none"
     where: Where = ()
 
+    @property
+    def column(self) -> str:
+        """What its column is called."""
+        return self.id if self.stat == "default" else f"{self.id}_{self.stat}"
+
 
 class GroupBy(Declared):
     """A dimension that numbers are split by; a date takes a grain."""
@@ -119,3 +124,10 @@ class TypedQuery(Declared):
         conditions = [c for group in (*self.where, *(g for use in self.metrics for g in use.where)) for c in group]
         named = [*(one.dim for one in self.group_by), *(one.dim for one in conditions), *self.limit.per, self.time.date]
         return frozenset(name for name in named if name)
+
+    def outputs(self, use: MetricUse) -> tuple[str, ...]:
+        """The columns that one of its metrics becomes."""
+        if self.compare:
+            prefix = f"{use.column}_" if len(self.metrics) > 1 else ""
+            return tuple(f"{prefix}{part}" for part in ("before", "after", "change", "change_pct"))
+        return (use.column,) if use.transform == "none" else (use.column, f"{use.column}_{use.transform}")
