@@ -81,7 +81,8 @@ def ask_all(bank: Bank, by_role: dict[str, Services]) -> Iterator[Asked]:
         services = by_role[question["role"]]
         for wording in (question["question"], *question["paraphrases"]):
             begun = time.perf_counter()
-            turn = walk(Turn(wording, date.fromisoformat(question["today"])), services)
+            # Each question has an asker of its own: what one was shown would limit what the next is.
+            turn = walk(Turn(wording, date.fromisoformat(question["today"]), user=f"bank {question['id']}"), services)
             seconds = time.perf_counter() - begun
             mark, told = _marked(question, turn, bank)
             yield Asked(question["id"], question["slice"], question["kind"], wording, mark, told, seconds)
@@ -138,6 +139,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, (int, float, Decimal)):
         return float(value)
+    if isinstance(value, datetime) and value == datetime(value.year, value.month, value.day):
+        value = value.date()
     return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
 
 

@@ -5,7 +5,6 @@ A fact table has one row a line; entities are told apart by its key columns; dim
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +13,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from medflow.errors import DeclarationError, UsageError
-from medflow.specs.codes import CodeList
-from medflow.specs.source import Model, Problems, read_source
+from medflow.errors import UsageError
+from medflow.specs.codes import CodeList, code_lists
+from medflow.specs.declarations import Declarations, digest_of
+from medflow.specs.source import Model
 from medflow.specs.table import Declared
 
 FOLDER = "semantic"
-_FILES = ("entities", "dimensions", "metrics", "sources")
 
 Stat = Literal["mean", "median", "p90", "min", "max"]
 Grain = Literal["none", "day", "week", "month", "quarter", "year", "weekday", "month_of_year"]
@@ -38,6 +37,7 @@ class Entity(Declared):
     """What is counted: the columns of the fact table that tell one from another, and where it has a table of its own.
 
     `dated`: all of its lines have one date each of every kind. `within`: entities of which it has exactly one.
+    `protected`: no number may rest on a few of them where a policy says so.
     """
 
     label: str
@@ -46,6 +46,7 @@ class Entity(Declared):
     table: str = ""
     table_key: tuple[str, ...] = ()
     dated: bool = False
+    protected: bool = False
     within: tuple[str, ...] = ()
     list: tuple[str, ...] = ()
 
@@ -91,7 +92,12 @@ class Display(Declared):
 
 
 class Dimension(Declared):
-    """What numbers are split and filtered by. `absent`: whether rows without a value are a group of their own or left out."""
+    """What numbers are split and filtered by. `absent`: whether rows without a value are a group of their own or left out.
+
+    `describes`: the entity for whose noun a word of a value can stand, as "children" for members. `overlapping`: one line counts in
+    several values, so only tables of totals keep it; `counts` is the entity that is counted where it is asked for by itself, and `date`
+    the date that a time phrase means then.
+    """
 
     label: str
     about: str = ""
@@ -112,11 +118,15 @@ class Dimension(Declared):
     words_of_values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     absent: Literal["group", "omit"] = "group"
     shows_labels: bool = False
+    describes: str = ""
+    overlapping: bool = False
+    counts: str = ""
+    date: str = ""
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Dimension:
-        if bool(self.sql) == bool(self.ranges):
-            raise ValueError("a dimension has either sql or ranges")
+        if sum(map(bool, (self.sql, self.ranges, self.overlapping))) != 1:
+            raise ValueError("a dimension has either sql or ranges, or is overlapping and kept by tables of totals alone")
         return self
 
 
@@ -145,11 +155,6 @@ class Metric(Declared):
             raise ValueError("a metric with per has value and stat, others have neither")
         return self
 
-    @property
-    def adds_up(self) -> bool:
-        """Whether its values over disjoint rows add up to the value over all of them, whatever the rows are."""
-        return bool(self.sum)
-
 
 class SourceDate(Declared):
     """The date that a table is kept by."""
@@ -159,12 +164,16 @@ class SourceDate(Declared):
 
 
 class SourceTable(Declared):
-    """A table that answers without the lines: dimension -> column, metric -> expression over its rows, to be summed."""
+    """A table that answers without the lines: dimension -> column, metric -> expression over its rows, to be summed.
+
+    `within`: dimension -> the metrics of a question that is split or limited by it, instead of `metrics`.
+    """
 
     dates: dict[str, SourceDate]
     dimensions: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, str] = Field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    within: dict[str, dict[str, str]] = Field(default_factory=dict)
 
 
 class _Entities(Declared):
@@ -177,8 +186,17 @@ class _Dimensions(Declared):
     dimensions: dict[str, Dimension]
 
 
+class RunOut(Declared):
+    """Days for which a date's latest periods are still being reported, counted back from the last day of the date `until`."""
+
+    date: str
+    until: str
+    days: int = Field(gt=0)
+
+
 class _Metrics(Declared):
     date: str
+    run_out: RunOut | None = None
     metrics: dict[str, Metric]
     ambiguous: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     unanswerable: dict[Literal["not_in_data", "not_permitted", "needs_definition"], tuple[str, ...]] = Field(default_factory=dict)
@@ -203,17 +221,25 @@ class SemanticModel:
     sources: Mapping[str, SourceTable]
     codes: Mapping[str, CodeList]
     file_hashes: Mapping[str, str]
+    run_out: RunOut | None = None
 
     @cached_property
     def version(self) -> str:
         """SHA-256 over the files; answers and caches name it."""
-        lines = "\n".join(f"{name}={digest}" for name, digest in sorted(self.file_hashes.items()))
-        return hashlib.sha256(lines.encode()).hexdigest()
+        return digest_of(self.file_hashes)
 
     def date_of(self, metric: str) -> str:
         """The date that a time phrase means for a metric; of a ratio, that of what it divides."""
         declared = self.metrics[metric]
         return declared.date or (self.date_of(declared.ratio[0]) if declared.ratio else self.date)
+
+    def values_of(self, dim: str) -> tuple[str, ...]:
+        """The declared values of a dimension; none where only the data know them."""
+        declared = self.dimensions[dim]
+        if declared.labels:
+            return tuple(declared.labels)
+        named = declared.codes or declared.ranges
+        return self.codes[named.list].values(named.value) if named else ()
 
     def parts(self, metric: str) -> tuple[str, ...]:
         """The metrics that are computed for this one: itself, or the two of a ratio."""
@@ -228,57 +254,46 @@ def load_semantic_model(root: Path) -> SemanticModel:
     """
     if not (root / FOLDER).is_dir():
         raise UsageError(f"no semantic model at {root}: the folder {FOLDER} is not there; MEDFLOW_KNOWLEDGE_BASE names the folder")
-    loader = _Loader(root)
-    model = loader.load()
-    if loader.problems.found or model is None:
-        raise DeclarationError(loader.problems.found)
+    files = Declarations(root)
+    model = _model(files)
+    files.raise_problems()
+    assert model is not None  # without a problem, nothing is missing
     return model
 
 
-class _Loader:
-    def __init__(self, root: Path) -> None:
-        self.root, self.problems = root, Problems(root)
-        self.hashes: dict[str, str] = {}
+def _model(files: Declarations) -> SemanticModel | None:
+    def built(name: str, kind: type[Model]) -> Model | None:
+        return files.built(files.root / FOLDER / f"{name}.yaml", kind)[1]
 
-    def load(self) -> SemanticModel | None:
-        entities = self._built(self.root / FOLDER / "entities.yaml", _Entities)
-        dimensions = self._built(self.root / FOLDER / "dimensions.yaml", _Dimensions)
-        metrics = self._built(self.root / FOLDER / "metrics.yaml", _Metrics)
-        sources = self._built(self.root / FOLDER / "sources.yaml", _Sources)
-        paths = sorted((self.root / "codes").glob("*.yaml"))
-        codes = {one.codes: one for path in paths if (one := self._built(path, CodeList)) is not None}
-        if entities is None or dimensions is None or metrics is None or sources is None:
-            return None
-        model = SemanticModel(
-            entities.fact,
-            entities.entities,
-            entities.joins,
-            dimensions.dimensions,
-            metrics.metrics,
-            metrics.date,
-            metrics.ambiguous,
-            {str(reason): words for reason, words in metrics.unanswerable.items()},
-            sources.sources,
-            codes,
-            self.hashes,
-        )
-        for file, what in _problems(model):
-            self.problems.add(self.root / FOLDER / f"{file}.yaml", 1, what)
-        return model
-
-    def _built(self, path: Path, model: type[Model]) -> Model | None:
-        if not path.is_file():
-            self.problems.add(path, 1, "is missing")
-            return None
-        self.hashes[path.relative_to(self.root).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-        source = read_source(path, self.problems)
-        return None if source is None else source.build(model, source.data)
+    entities, dimensions = built("entities", _Entities), built("dimensions", _Dimensions)
+    metrics, sources = built("metrics", _Metrics), built("sources", _Sources)
+    codes = code_lists(files)
+    if entities is None or dimensions is None or metrics is None or sources is None:
+        return None
+    model = SemanticModel(
+        entities.fact,
+        entities.entities,
+        entities.joins,
+        dimensions.dimensions,
+        metrics.metrics,
+        metrics.date,
+        metrics.ambiguous,
+        {str(reason): words for reason, words in metrics.unanswerable.items()},
+        sources.sources,
+        codes,
+        files.hashes,
+        metrics.run_out,
+    )
+    for file, what in _problems(model):
+        files.problems.add(files.root / FOLDER / f"{file}.yaml", 1, what)
+    return model
 
 
 def _problems(model: SemanticModel) -> list[tuple[str, str]]:
     """Names that nothing declares, as (file, what)."""
     metrics, dates = set(model.metrics), {name for name, one in model.dimensions.items() if one.type == "date"}
     asked: list[tuple[str, str, set[str], str]] = [("metrics", "date", dates, model.date)]
+    asked += [("metrics", "run_out: date", dates, used) for used in ((model.run_out.date, model.run_out.until) if model.run_out else ())]
     for name, metric in model.metrics.items():
         asked += [("metrics", f"{name}: metric", metrics, used) for used in (*(metric.ratio or ()), *metric.reveals)]
         asked += [("metrics", f"{name}: entity", set(model.entities), used) for used in (metric.count, metric.per) if used]

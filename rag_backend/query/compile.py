@@ -14,9 +14,10 @@ from typing import Literal
 from medflow.specs.semantic import SemanticModel
 from medflow.specs.table import TableSpec
 from rag_backend.query.expressions import Base
-from rag_backend.query.lists import list_sql
+from rag_backend.query.lists import absence_sql, is_absence, list_sql
 from rag_backend.query.measures import Measures, stat_of
-from rag_backend.query.shape import Ordering, groups_kept, ordered, transformed, values_kept, where
+from rag_backend.query.shape import Ordering, groups_kept, ordered, tested, transformed, values_kept, where
+from rag_backend.query.sources import measures_of
 from rag_backend.query.typed_query import MetricUse, TypedQuery
 
 Kind = Literal["group", "metric", "derived"]
@@ -43,12 +44,19 @@ class Compiled:
 
 def compile_query(query: TypedQuery, base: Base, tables: Mapping[str, TableSpec]) -> Compiled:
     """The SQL of a query without problems over an admissible source."""
-    if query.form == "list":
-        sql, names = list_sql(query, base.model)
+    absence = is_absence(query, base.model)
+    if query.form == "list" or absence:
+        sql, names = (absence_sql if absence else list_sql)(query, base.model)
         columns = tuple(OutputColumn(name, _label(base.model, name), _unit(base.model, name), _kind(base.model, name)) for name in names)
         return Compiled(sql, columns, base)
-    steps = _Steps(query, base, Measures(base, tables.get(base.table)))
+    steps = _Steps(query, base, measures_of(query, base, tables.get(base.table)))
     return Compiled(steps.sql(), tuple(steps.columns()), base)
+
+
+def compile_unshaped(query: TypedQuery, base: Base, tables: Mapping[str, TableSpec]) -> Compiled:
+    """The SQL of a measure without having, order and limit: every group, and after its columns what `having` tests and against what."""
+    steps = _Steps(query, base, measures_of(query, base, tables.get(base.table)))
+    return Compiled(steps.unshaped_sql(), tuple(steps.columns()), base)
 
 
 @dataclass
@@ -75,6 +83,21 @@ class _Steps:
         return found
 
     def sql(self) -> str:
+        self._name_steps()
+        rows = f"SELECT {', '.join(column.name for column in self.columns())} FROM shaped{where(groups_kept(self.query.having))}"
+        ordering = Ordering(tuple(self.groups), tuple(column.name for column in self.columns()))
+        return self._with(ordered(self.query, rows, ordering, bool(self._dated())))
+
+    def unshaped_sql(self) -> str:
+        self._name_steps()
+        names = [*(column.name for column in self.columns()), *tested(self.query.having)]
+        return self._with(f"SELECT {', '.join(names)} FROM shaped")
+
+    def _with(self, last: str) -> str:
+        return f"WITH {', '.join(f'{name} AS ({sql})' for name, sql in self.named.items())} {last}"
+
+    def _name_steps(self) -> None:
+        """Every step but the last, each under its name."""
         if self.query.unit.entity:
             self._units()
         else:
@@ -83,10 +106,6 @@ class _Steps:
         shaped = transformed(self.query, self.model, tuple(self.groups))
         shown = [f"measured.{name} IS NOT NULL" for name in self._complete()]
         self.named["shaped"] = f"SELECT {shaped} FROM measured{joins}{where(shown)}"
-        rows = f"SELECT {', '.join(column.name for column in self.columns())} FROM shaped{where(groups_kept(self.query.having))}"
-        ordering = Ordering(tuple(self.groups), tuple(column.name for column in self.columns()))
-        last = ordered(self.query, rows, ordering, bool(self._dated()))
-        return f"WITH {', '.join(f'{name} AS ({sql})' for name, sql in self.named.items())} {last}"
 
     def _dated(self) -> list[str]:
         return [one.dim for one in self.query.group_by if self.model.dimensions[one.dim].type == "date"]
@@ -177,7 +196,7 @@ class _Steps:
         groups = [f"{sql} AS {name}" for name, sql in self.groups.items()]
         values = [f"{self.measures.aggregate(use.id, tests)} AS {name}" for name, (use, tests) in asked.items()]
         tested = {one.metric: f"unit_{one.metric}" for one in self.query.unit.having}
-        values += [f"{self.measures.aggregate(metric)} AS {name}" for metric, name in tested.items()]
+        values += [f"{self.measures.tested_of_each(metric)} AS {name}" for metric, name in tested.items()]
         self.named["units"] = f"SELECT {', '.join([*groups, *values])} {self._from()}{_by(self.groups, key)}"
         kept = where(values_kept(self.query.unit.having, "unit_"))
         results = [f"{self._of_units(use, name, entity)} AS {name}" for name, (use, _) in asked.items()]

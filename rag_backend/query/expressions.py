@@ -56,7 +56,7 @@ class Base:
         if declared.join:
             join = self.model.joins[declared.join]
             return f"COALESCE({qualified(declared.sql, declared.join)}, {literal(join.absent)})"
-        return self._column(dim) if self.source else qualified(declared.sql, ROWS)
+        return self._column(dim) if self.source else qualified(declared.sql, ROWS)  # an overlapping one never reaches the lines
 
     def shown(self, dim: str) -> str:
         """What is shown beside a dimension that only tells rows apart, or ''."""

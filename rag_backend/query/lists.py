@@ -1,4 +1,4 @@
-"""A list: one row an entity that has a table of its own, also those that no line names."""
+"""Entities that have a table of their own, also those that no line names: a list of them, and how many have nothing of a kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from medflow.specs.semantic import Grain, SemanticModel
 from rag_backend.query.expressions import Base, qualified
 from rag_backend.query.measures import Measures
 from rag_backend.query.shape import Ordering, ordered, values_kept, where
-from rag_backend.query.typed_query import TypedQuery
+from rag_backend.query.typed_query import MetricUse, TypedQuery
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,39 @@ class _Tested(_OwnTable):
 def list_sql(query: TypedQuery, model: SemanticModel) -> tuple[str, list[str]]:
     """Spark SQL and its columns. Metrics are over the lines of the entity, a count of none being 0."""
     entity = model.entities[query.entity]
-    own = _OwnTable(model, entity=query.entity)
     uses = [use.id for use in query.metrics]
+    names = [*entity.list, *uses]
+    rows = f"SELECT {', '.join(names)} FROM listed{where(values_kept(query.having, 'having_'))}"
+    last = ordered(query, rows, Ordering(tuple(entity.list), tuple(names)), by_date=not uses)
+    return f"{_listed(query, model, uses)} {last}", names
+
+
+def absence_sql(query: TypedQuery, model: SemanticModel) -> tuple[str, list[str]]:
+    """Spark SQL and its columns: how many entities of their own table have 0 of all that is tested."""
+    rows = query.model_copy(update={"entity": query.unit.entity, "having": query.unit.having})
+    names = [one.dim for one in query.group_by]
+    counted = query.metrics[0].id
+    kept = where(values_kept(rows.having, "having_"))
+    grouped = f" GROUP BY {', '.join(names)} ORDER BY {counted} DESC, {', '.join(names)}" if names else ""
+    shown = ", ".join([*names, f"COUNT(*) AS {counted}"])
+    return f"{_listed(rows, model, [])} SELECT {shown} FROM listed{kept}{grouped}", [*names, counted]
+
+
+def is_absence(query: TypedQuery, model: SemanticModel) -> bool:
+    """Whether entities with nothing of a kind are counted that have a table of their own, so that those without a line are known too."""
+    entity, tests = model.entities.get(query.unit.entity), query.unit.having
+    if query.form == "list" or entity is None or not entity.list or len(query.metrics) != 1 or query.compare or query.limit.n:
+        return False
+    use = query.metrics[0]
+    counted = model.metrics[use.id].count == query.unit.entity and not model.metrics[use.id].where
+    own = all(one.dim in entity.list for one in query.group_by)
+    return counted and own and use == MetricUse(id=use.id) and bool(tests) and all(one.op == "eq" and one.value == 0 for one in tests)
+
+
+def _listed(query: TypedQuery, model: SemanticModel, uses: list[str]) -> str:
+    """WITH the entities of the table, what they show, and what is measured of them over the lines."""
+    entity = model.entities[query.entity]
+    own = _OwnTable(model, entity=query.entity)
     tested = {f"having_{one.metric}": one.metric for one in query.having}
     measured = {**{name: name for name in uses}, **tested}
     columns = [f"{own.value(dim)} AS {dim}" for dim in entity.list]
@@ -49,10 +80,7 @@ def list_sql(query: TypedQuery, model: SemanticModel) -> tuple[str, list[str]]:
     join = f" LEFT JOIN counted ON counted.entity_key = {own.key}" if measured else ""
     tests = _Tested(model, entity=query.entity).conditions(tuple(g for g in query.where if all(c.dim in entity.list for c in g)))
     named["listed"] = f"SELECT {', '.join(columns)} FROM {entity.table} AS {query.entity}{join}{where(tests)}"
-    names = [*entity.list, *uses]
-    rows = f"SELECT {', '.join(names)} FROM listed{where(values_kept(query.having, 'having_'))}"
-    last = ordered(query, rows, Ordering(tuple(entity.list), tuple(names)), by_date=not uses)
-    return f"WITH {', '.join(f'{name} AS ({sql})' for name, sql in named.items())} {last}", names
+    return f"WITH {', '.join(f'{name} AS ({sql})' for name, sql in named.items())}"
 
 
 def _counted(query: TypedQuery, model: SemanticModel, measured: dict[str, str]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import date
 
 from medflow.specs.semantic import SemanticModel
 from rag_backend.query.expressions import all_where
 from rag_backend.query.typed_query import MetricUse, TypedQuery
 
 _VALUES = {"in": (1, 1000), "not_in": (1, 1000), "starts_with": (1, 100), "is_null": (0, 0), "not_null": (0, 0)}
+_YEARS = range(1900, 2200)  # of which every day has neighbours that a calendar can write
 _OVER_TIME = ("running_total", "change")
 
 
@@ -21,7 +23,8 @@ def problems_of(query: TypedQuery, model: SemanticModel) -> list[str]:
 def _unknown_names(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     having = [one.metric for one in (*query.having, *query.unit.having)]
     yield from _missing("metric", [use.id for use in query.metrics] + having, model.metrics)
-    yield from _missing("dimension", query.dimensions, model.dimensions)
+    unnamed = [dim for dim in (*(one.dim for one in query.group_by), *(one.dim for one in all_where(query))) if not dim]
+    yield from _missing("dimension", [*query.dimensions, *unnamed], model.dimensions)
     yield from _missing("entity", [name for name in (query.entity, query.unit.entity) if name], model.entities)
 
 
@@ -39,6 +42,9 @@ def _shape(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
         yield f"a list names an entity that can be listed: {', '.join(listed)}"
     if query.compare and (len(query.compare) != 2 or not query.time.date):
         yield "a comparison has two windows, and the time says of which date"
+    overlapping = sorted(dim for dim in query.dimensions if model.dimensions[dim].overlapping)
+    if overlapping and (any(use.transform != "none" for use in query.metrics) or any(one.of for one in query.having)):
+        yield f"what is split by {overlapping[0]} has no total: one is counted in several of them"
     names = [one.dim for one in query.group_by]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"{name} is grouped by twice"
@@ -47,6 +53,9 @@ def _shape(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
             yield f"{one.dim} is not a date and has no {one.grain}"
     if query.time.date and model.dimensions[query.time.date].type != "date":
         yield f"{query.time.date} is not a date"
+    windows = [(query.time.start, query.time.until), *((one.start, one.until) for one in query.compare)]
+    if any(day and day.year not in _YEARS for window in windows for day in window):
+        yield f"a day lies in the years {_YEARS[0]} to {_YEARS[-1]}"
 
 
 def _conditions(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
@@ -54,11 +63,20 @@ def _conditions(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
         least, most = _VALUES.get(one.op, (1, 1))
         if not least <= len(one.values) <= most:
             yield f"{one.dim} {one.op} takes {least if least == most else f'{least} to {most}'} values, not {len(one.values)}"
+        if model.dimensions[one.dim].type == "date" and not all(_is_day(value) for value in one.values):
+            yield f"{one.dim} takes days, written YYYY-MM-DD"
         known = known_values(model, one.dim)
         if known and one.op in ("in", "not_in"):
             for value in one.values:
                 if str(value) not in known:
                     yield f"{one.dim} has no such value; there are: {', '.join(sorted(known))}"
+
+
+def _is_day(value: object) -> bool:
+    try:
+        return date.fromisoformat(str(value)).isoformat() == value
+    except ValueError:
+        return False
 
 
 def known_values(model: SemanticModel, dim: str) -> tuple[str, ...]:
@@ -86,7 +104,8 @@ def _metrics(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     tested = {one.metric for one in (*query.having, *query.unit.having)} | (
         {use.id for use in query.metrics} if query.form == "list" else set()
     )
-    for name in sorted(name for name in tested if model.metrics[name].per):
+    of_each = {one.metric for one in query.unit.having if model.metrics[one.metric].per == query.unit.entity}
+    for name in sorted(name for name in tested - of_each if model.metrics[name].per):
         yield f"{name} has one value for each of {model.metrics[name].per} and cannot be tested or listed yet"
     by_value = (*query.unit.having, *(query.having if query.form == "list" else ()))
     yield from (f"{one.metric} of a unit or of a list is tested against a number" for one in by_value if one.value is None)
@@ -113,7 +132,7 @@ def in_units(query: TypedQuery, model: SemanticModel, use: MetricUse) -> bool:
 
 def _order(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     known = {name for use in query.metrics for name in query.outputs(use)} | {one.dim for one in query.group_by}
-    if query.form == "list":
+    if query.form == "list" and query.entity:
         known |= set(model.entities[query.entity].list)
     if not query.compare:
         known |= {use.id for use in query.metrics}

@@ -85,6 +85,11 @@ def _derived(use: MetricUse, others: tuple[str, ...], dated: Mapping[str, str]) 
     return f"CASE WHEN LAG(measured.{date}) OVER {over}) = {before} THEN {value} - LAG({value}) OVER {over}) END"
 
 
+def tested(having: Sequence[Having]) -> list[str]:
+    """The columns of `shaped` that the tests are about: for each, what is tested and what against."""
+    return [f"{side}_{one.metric}{number}" for number, one in enumerate(having) for side in ("test", "against")]
+
+
 def groups_kept(having: Sequence[Having]) -> list[str]:
     """Tests of the rows of `shaped`, which has what is tested and what against beside each other, by number."""
     return [f"test_{one.metric}{number} {_OPS[one.op]} against_{one.metric}{number}" for number, one in enumerate(having)]

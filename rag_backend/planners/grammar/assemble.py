@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from rag_backend.planners.grammar.choices import Choices
-from rag_backend.planners.grammar.draft import Ask, Draft, Stop, Test
+from rag_backend.planners.grammar.draft import Ask, Draft, Filter, Stop, Test
 from rag_backend.planners.grammar.lexicon import Lexicon
 from rag_backend.planners.grammar.metrics_of import Uses, measured
+from rag_backend.planners.grammar.model_of import as_filter
 from rag_backend.planners.grammar.windows import Windows, windows_of
 from rag_backend.query.problems import problems_of
-from rag_backend.query.typed_query import GroupBy, Having, Limit, Order, TypedQuery, Unit
+from rag_backend.query.typed_query import GroupBy, Having, Limit, MetricUse, Order, TypedQuery, Unit, Where
 
 _GRAINS = ("month", "quarter", "year")
 
@@ -23,8 +26,9 @@ class Assembly:
         self.draft, self.lexicon, self.model = draft, lexicon, lexicon.model
         self.today, self.choices = today, choices
         self.notes: list[str] = []
+        self._chosen = ""
         self.groups = list(dict.fromkeys(draft.groups))
-        self.asks = [replace(ask) for ask in draft.asks]
+        self.asks = [replace(ask, stats=list(ask.stats)) for ask in draft.asks]
 
     def query(self) -> TypedQuery:
         """The query.
@@ -34,145 +38,245 @@ class Assembly:
         """
         if self.draft.absent:
             return self._checked(self._absence())
-        listed = self._head()
+        listed = self._list()
         if listed is not None:
             return self._checked(listed)
         self._asks()
+        self._compared_values()
+        self._compared_with()
         self._over_time()
+        self._largest_of_units()
+        self._ambiguous_part()
         unit, having = self._tests()
         uses = measured(self, unit)
         window = windows_of(self, uses)
-        order, limit = self._order()
-        groups = self._group_by(window)
+        order, limit = self._order(uses, window)
         query = TypedQuery(
             metrics=uses.metrics,
-            group_by=groups,
+            group_by=self._group_by(window),
             where=self.where(),
             unit=uses.unit,
             having=having,
             time=window.time,
             compare=window.compare,
-            order_by=tuple(self._dated(one, window) for one in order),
+            order_by=order,
             limit=limit,
         )
         return self._checked(query)
 
     def _checked(self, query: TypedQuery) -> TypedQuery:
+        for name in self._against_itself(query):
+            raise Stop("not_understood", f"{name} is limited by what it measures itself: ask for the number of what is meant")
         if wrong := problems_of(query, self.model):
             raise Stop("not_understood", f"this cannot be computed: {wrong[0]}")
         return query
 
-    def where(self) -> tuple:  # type: ignore[type-arg]
-        return tuple((one,) for one, at in self.draft.filters if not self._is_part(at))
+    def _against_itself(self, query: TypedQuery) -> Iterator[str]:
+        """Metrics with a condition of their own on a column that the question limits too: "late rate of late loans" is always 1."""
+        limited = [{self.model.dimensions[one.dim].sql for one in group} for group in query.where]
+        limited += [{self.model.dimensions[one.dim].sql} for one in query.group_by]
+        columns = {column for group in limited if len(group) == 1 for column in group} - {""}
+        for use in query.metrics:
+            wheres = [self.model.metrics[part].where for part in self.model.parts(use.id)]
+            own = {self.model.dimensions[one.dim].sql for group in use.where for one in group}
+            if own & columns or any(re.search(rf"\b{column}\b", where) for column in columns if column.isidentifier() for where in wheres):
+                yield self.model.metrics[use.id].label
 
-    def _is_part(self, at: int) -> bool:
-        return bool("share" in self.draft.flags and self.draft.part_from >= 0 and at >= self.draft.part_from)
+    # Conditions
 
-    def part(self) -> list:  # type: ignore[type-arg]
-        return [one for one, at in self.draft.filters if self._is_part(at)]
+    def where(self) -> Where:
+        """What limits the whole question."""
+        return tuple(one.group for one in self.draft.filters if not self._is_part(one.role))
 
-    def _head(self) -> TypedQuery | None:
-        """Decide what a noun at the head is: rows, what is counted, or a list."""
+    def _ambiguous_part(self) -> None:
+        """`share of loans with crime by branch`: of each branch's loans, or how the crime loans are spread? The words do not say."""
+        shares = [ask for ask in self.asks if ask.transform == "share_of_total" and not ask.of]
+        inside = [one for one in self.draft.filters if one.role == "maybe" and shares and one.at > shares[0].first]
+        if self.groups and inside and self.draft.group_at > inside[0].at:
+            raise Stop("not_understood", "a share of each group, or the spread over the groups? say `of each`, or name the groups first")
+
+    def part(self) -> Where:
+        """What says which part of a total is meant."""
+        return tuple(one.group for one in self.draft.filters if self._is_part(one.role))
+
+    def _is_part(self, role: str) -> bool:
+        of = any(ask.of for ask in self.asks)
+        return not of and (role == "part" or (role == "maybe" and not self.groups))
+
+    # What rows are of
+
+    def _list(self) -> TypedQuery | None:
+        """Rows of an entity, where its noun stands alone; a noun that something is counted or tested of names the rows of a table."""
         draft = self.draft
-        if draft.head is None or draft.subject is not None:
-            return self._list_of_asked()
-        entity, dim, at = draft.head
-        if draft.order or (draft.tests and not draft.asks) or ("list" in draft.flags and (self.asks or draft.tests)):
-            if (dim, "none") not in self.groups:
-                self.groups.insert(0, (dim, "none"))
-            return None
+        entity = draft.head or self._listed_by_columns()
+        numbers = self.asks or draft.tests or draft.order or draft.limit
         if not entity:
-            raise Stop("not_understood", f"what about each {self.model.dimensions[dim].label}? say which number")
-        count = Ask(self.lexicon.base_count(entity), noun=entity, first=at, last=at + 1)
-        if self.asks or self.groups or draft.periods or draft.tests or not self.model.entities[entity].list:
-            if "list" in draft.flags:
-                raise Stop("not_understood", "a list has no window and no groups")
-            self.asks.insert(0, count)
+            alone = len(self.asks) == 1 and self.asks[0].noun and not (self.groups or self.asks[0].counted or draft.tests)
+            if alone and draft.flags & {"list", "shown"} and self.asks[0].transform == "none":
+                label = self.model.entities[self.asks[0].noun].label
+                raise Stop("not_permitted", f"{label} are counted, never listed", label)
             return None
-        form = "list" if "list" in draft.flags else self.choices.choose("Do you want the list, or how many there are?", ("list", "count"))
-        if form == "list":
-            return TypedQuery(form="list", entity=entity, where=self._own_where(entity))
-        self.asks.insert(0, count)
-        return None
-
-    def _own_where(self, entity: str) -> tuple:  # type: ignore[type-arg]
+        if numbers:
+            return None
         listed = self.model.entities[entity].list
-        if any(one.dim not in listed for one, _ in self.draft.filters):
+        columns = all(dim in listed for dim, _ in self.groups)
+        if not listed or not columns or draft.group_at >= 0 or draft.periods or draft.flags & {"share", "change", "run", "trend"}:
+            if draft.group_at < 0 and (draft.flags & {"list", "which"} or (len(self.groups) == 1 and not draft.periods)):
+                raise Stop("not_understood", f"what about {self.model.entities[entity].label}? say which number")
+            self._count_head(entity)
+            return None
+        if any(condition.dim not in listed for group in self.where() for condition in group):
             raise Stop("not_understood", "a list can be limited only by what it shows")
-        return self.where()
+        return TypedQuery(form="list", entity=entity, where=self.where())
 
-    def _list_of_asked(self) -> TypedQuery | None:
-        draft = self.draft
-        if draft.subject and draft.head and not (self.asks or draft.tests or draft.order or draft.limit):
-            entity = draft.head[0]
-            if self.model.entities[entity].list and len(self.groups) == 1 and not draft.periods:
-                return TypedQuery(form="list", entity=entity, where=self._own_where(entity))
-        if "list" in draft.flags and len(self.asks) == 1 and self.asks[0].noun and not self.groups and self.asks[0].role != "counted":
-            label = self.model.entities[self.asks[0].noun].label
-            raise Stop("not_permitted", f"{label} are counted, never listed", label)
-        return None
+    def _listed_by_columns(self) -> str:
+        """`name and state of the cardiology branches`: the entity whose list shows all that is named."""
+        if "rows of" not in self.draft.flags or self.asks:
+            return ""
+        shown = [name for name, one in self.model.entities.items() if one.list and all(dim in one.list for dim, _ in self.groups)]
+        return shown[0] if len(shown) == 1 else ""
+
+    def _count_head(self, entity: str) -> None:
+        """`branches by state`: how many of them."""
+        self.groups = [one for one in self.groups if one != self.draft.subject]
+        self.asks = [Ask(self.lexicon.base_count(entity), noun=entity)]
 
     def _asks(self) -> None:
         """A number is asked for: one that is named, else those that are tested."""
+        draft = self.draft
         if not self.asks:
-            tested = dict.fromkeys(one.metric for one in self.draft.tests if one.metric)
-            self.asks = [Ask(metric) for metric in tested]
-        if not self.asks and self.draft.limit:
+            tested = dict.fromkeys(one.metric for one in draft.tests if one.metric)
+            self.asks = [Ask(metric, counted=True) for metric in tested]
+        counted = [self.model.dimensions[dim].counts for dim, _ in self.groups if dim and self.model.dimensions[dim].counts]
+        if not self.asks and counted:
+            self.asks = [Ask(self.lexicon.base_count(counted[0]), noun=counted[0])]
+        if counted:
+            self._plain_counts(counted[0])
+        if not self.asks and draft.limit:
             self.asks = [Ask(self.choices.choose("By which number are they ranked?", self._rankings()))]
         if not self.asks:
             raise Stop("not_understood", "no number is asked for: name one")
-        if "which" in self.draft.flags and not (self.draft.order or self.draft.tests or self.draft.limit or self._only_filters()):
+        chosen = draft.order or draft.tests or draft.limit or draft.by_change is not None
+        if "which" in draft.flags and not chosen and draft.subject and self.asks[0].noun and not self.asks[0].counted:
             raise Stop("not_understood", "which of them is not said: name the highest, the lowest, or a threshold")
 
-    def _only_filters(self) -> bool:
-        """`what branches are there for …`: nothing chooses among the rows."""
-        return bool(self.draft.asks) and not self.draft.asks[0].noun
+    def _plain_counts(self, entity: str) -> None:
+        """Split by how far they got, all of an entity is counted, whatever word names the start."""
+        for ask in self.asks:
+            if self.model.metrics[ask.id].count == entity and not self.model.metrics[ask.id].where:
+                ask.id = self.lexicon.base_count(entity)
 
     def _rankings(self) -> list[str]:
         counts = [name for name, one in self.model.metrics.items() if one.count and not one.where][:1]
         sums = [name for name, one in self.model.metrics.items() if one.sum and one.unit != "count"][:3]
         return counts + sums
 
+    def _compared_values(self) -> None:
+        """`compare A and B`: a row for each of the values."""
+        if "compare" not in self.draft.flags and "vs" not in self.draft.flags:
+            return
+        for group in self.where():
+            if len(group) == 1 and group[0].op == "in" and len(group[0].values) > 1 and (group[0].dim, "none") not in self.groups:
+                self.groups.append((group[0].dim, "none"))
+
+    def _compared_with(self) -> None:
+        """Something is held against nothing."""
+        pairs = any(len(group) == 1 and group[0].op == "in" and len(group[0].values) > 1 for group in self.where())
+        compared = self.groups or pairs or len(self.asks) > 1 or self.compares_windows()
+        if self.draft.flags & {"vs", "compare"} and not compared:
+            raise Stop("not_understood", "compared with what? name two values, two periods, or what to split by")
+
     def _over_time(self) -> None:
         flags = self.draft.flags
         dated = [one for one in self.groups if self._is_date(one)]
-        compared = "vs" in flags or ("change" in flags and len(self.draft.periods) == 1 and self.draft.periods[0][0].ends)
+        compared = self.compares_windows()
         if flags & {"change", "run", "trend"} and not dated and not compared:
+            if "trend" in flags and self.groups:
+                return
             self.groups.append(("", self.choices.choose("By month, quarter or year?", _GRAINS)))
+        if "change" in flags and not compared and flags & {"share", "percent change"}:
+            raise Stop("not_understood", "the change in percent of each period is not computed: ask for the change, or compare two")
+        if "change" in flags and not compared and len(self.asks) > 1:
+            raise Stop("not_understood", "the change of several numbers has to be asked for one by one")
         if "change" in flags and not compared:
             self.asks[0].transform = "change"
-        if "run" in flags:
+        if "run" in flags or ("adds up" in flags and dated):
             self.asks[0].transform = "running_total"
+
+    def compares_windows(self) -> bool:
+        """Whether two windows are held against each other."""
+        flags, periods = self.draft.flags, self.draft.periods
+        if len(periods) == 2:
+            return bool(flags & {"vs", "compare", "change"})
+        split = any(self._is_date(one) for one in self.groups)
+        return len(periods) == 1 and bool(periods[0][0].ends) and bool(flags & {"change", "compare"}) and not split
 
     def _is_date(self, group: tuple[str, str]) -> bool:
         return group[0] == "" or self.model.dimensions[group[0]].type == "date"
 
+    def _largest_of_units(self) -> None:
+        """`the largest fine of a loan by branch`: no row is looked for, but the largest single one."""
+        draft = self.draft
+        if "winner" not in draft.flags or len(draft.order) != 1 or draft.subject is not None or draft.offset:
+            return
+        ask = next(one for one in self.asks if one.id == draft.order[0][0])
+        several = draft.limit > 1
+        if self.model.metrics[ask.id].per and not several and not ask.stats and not draft.per:
+            shown = self.choices.choose("The longest or shortest single one, or the group with it?", ("single", "group"))
+            if shown == "single":
+                ask.stats = ["max" if draft.order[0][1] else "min"]
+                self.draft = replace(draft, order=[], limit=0, per=[])
+            return
+        if not several and self.model.metrics[ask.id].sum and (ask.per or not self.groups or draft.per):
+            ask.stats = ["max" if draft.order[0][1] else "min"]
+            self.draft = replace(draft, order=[], limit=0, per=[])
+
+    # Thresholds
+
     def _tests(self) -> tuple[Unit, tuple[Having, ...]]:
         """Whom thresholds are for: the rows, or each entity that is counted."""
-        draft, first = self.draft, self.asks[0]
+        draft, first = self.draft, self._plain_count()
         unit: list[Having] = []
         rows: list[Having] = []
         for test in draft.tests:
-            of_rows = bool(self.groups) and (
-                draft.subject is not None or draft.head is not None or test.at > draft.group_at or not first.noun
-            )
-            if of_rows and first.noun and not test.metric and draft.group_at < 0:
-                of_rows = False
-            having = self._having(test, of_rows)
-            (rows if of_rows else unit).append(having)
+            of_rows = self._of_rows(test, first)
+            (rows if of_rows else unit).append(self._having(test, of_rows))
         if unit and (not first.noun or any(one.of for one in unit)):
             raise Stop("not_understood", "it is not clear what the threshold is for: split by something, or count something")
         if unit and any(self.model.metrics[one.metric].count == first.noun and not self.model.metrics[one.metric].where for one in unit):
             raise Stop("not_understood", "a threshold on a count needs something that has several of them")
         return (Unit(entity=first.noun, having=tuple(unit)) if unit else Unit()), tuple(rows)
 
+    def _plain_count(self) -> Ask:
+        """The first number; a count of a kind that is tested for each counts all, of lines of that kind."""
+        first, draft = self.asks[0], self.draft
+        declared = self.model.metrics[first.id]
+        plain = declared.count and declared.where and len(self.asks) == 1 and draft.subject is None
+        if not plain or not any(one.metric for one in draft.tests):
+            return first
+        own = as_filter(self.model, first.id)
+        if own is not None and all(self.model.metrics[one.metric].sum for one in draft.tests):
+            first.id, first.noun, first.counted = self.lexicon.base_count(declared.count), declared.count, True
+            draft = replace(draft, filters=[*draft.filters, Filter((own,), first.first)])
+            self.draft = draft
+        return first
+
+    def _of_rows(self, test: Test, first: Ask) -> bool:
+        if not self.groups:
+            return False
+        if self.draft.subject is not None or not first.noun or not test.metric or test.metric == first.id:
+            return True
+        if test.after_split:
+            raise Stop("not_understood", "say whether the threshold is for each of what is counted or for each group")
+        return False
+
     def _having(self, test: Test, of_rows: bool) -> Having:
         metric = test.metric or (self.asks[0].id if of_rows or not self.asks[0].noun else self._measure_of_each())
         declared = self.model.metrics[metric]
-        if declared.per:
+        if declared.per and (of_rows or declared.per != self.asks[0].noun):
             raise Stop("not_understood", f"a threshold on {declared.label} cannot be computed")
         if test.of:
-            return Having(metric=metric, op=test.op, of="average")  # type: ignore[arg-type]
+            return Having(metric=metric, op=test.op, of=test.of)  # type: ignore[arg-type]
         value = test.value or 0.0
         if declared.unit == "rate" and (test.percent or value > 1):
             if not test.percent:
@@ -186,60 +290,79 @@ class Assembly:
         sums = [name for name, one in self.model.metrics.items() if one.sum and one.unit != "count" and not one.where][:3]
         if not sums:
             raise Stop("not_understood", "the number is of nothing that is named")
-        return self.choices.choose("Which number is the threshold for?", sums)
+        if not self._chosen:
+            self._chosen = self.choices.choose("Which number is the threshold for?", sums)
+        return self._chosen
 
-    def _order(self) -> tuple[list[tuple[str, bool]], Limit]:
+    # Order and groups
+
+    def _order(self, uses: Uses, window: Windows) -> tuple[tuple[Order, ...], Limit]:
         draft = self.draft
         order = list(draft.order)
+        if draft.by_change is not None:
+            if not window.compare or len(uses.metrics) != 1:
+                raise Stop("not_understood", "what grew the most is known only between two periods")
+            order = [("change", draft.by_change)]
+        elif window.compare and order:
+            raise Stop("not_understood", "a comparison is not ranked")
         if draft.limit and not order:
-            order = [(self.asks[0].id, draft.top != "bottom")]
+            order = [(self.asks[0].id, "bottom" not in draft.flags)]
         if "ranked" in draft.flags and not order and self.groups:
-            order = [(self.asks[0].id, True)]
+            order = [(self.asks[0].id, "ascending" not in draft.flags)]
         if order and not self.groups:
             raise Stop("not_understood", "a ranking needs something to rank: say of what")
-        number = draft.limit
-        if number < 0:
-            number = self.choices.choose("How many of them?", (5, 10, 20))
-        per = tuple(dim for dim in draft.per if dim)
-        ties = bool(number)
-        return order, Limit(n=number, offset=draft.offset, per=per, ties=ties)
+        number = self.choices.choose("How many of them?", (5, 10, 20)) if draft.limit < 0 else draft.limit
+        shown = {use.id: use.id for use in uses.metrics}
+        renamed = dict(zip([ask.id for ask in self.asks], [use.id for use in uses.metrics], strict=False))
+        by = tuple(Order(by=shown.get(name) or renamed.get(name) or name or window.date, desc=desc) for name, desc in order)
+        return by, Limit(n=number, offset=draft.offset, per=self._per(number, window), ties=bool(number))
+
+    def _per(self, number: int, window: Windows) -> tuple[str, ...]:
+        """The groups that the first rows are of each: those said by "each", or said before what is ranked."""
+        if not number or self.draft.subject is None:
+            return ()
+        named = [one for one in self.draft.per if one != self.draft.subject and one in self.groups]
+        return tuple(dict.fromkeys(dim or window.date for dim, _ in named))
 
     def _group_by(self, window: Windows) -> tuple[GroupBy, ...]:
         named = [(dim or window.date, grain) for dim, grain in self.groups]
         if any(self._is_date(one) for one in self.groups) and window.compare:
             raise Stop("not_understood", "two windows are compared already: they are not split by time as well")
-        first = [one for one in named if one[0] in self.draft.per]
+        per = [(dim or window.date) for dim, _ in self.draft.per] if self.draft.limit and self.draft.subject else []
+        first = [one for one in named if one[0] in per]
         rest = [one for one in named if one not in first]
         return tuple(GroupBy(dim=dim, grain=grain) for dim, grain in first + rest)  # type: ignore[arg-type]
 
-    def _dated(self, one: tuple[str, bool], window: Windows) -> Order:
-        by, desc = one
-        if window.compare and by:
-            raise Stop("not_understood", "a comparison is not ranked")
-        return Order(by=by or window.date, desc=desc)
+    # Absence
 
     def _absence(self) -> TypedQuery:
         """Entities with nothing of a kind: from their own table, or of those that are in the lines."""
         draft, declared = self.draft, self.model.metrics[self.draft.absent]
         if draft.tests or draft.order or len(self.asks) > 1:
             raise Stop("not_understood", "ask for what is absent by itself")
-        noun = self.asks[0].noun if self.asks else (draft.head or ("", "", 0))[0]
-        counted = bool(self.asks)
-        whole = not declared.where
+        noun = self.asks[0].noun if self.asks else draft.head
         zero = (Having(metric=draft.absent, op="eq", value=0),)
-        if noun and self.model.entities[noun].list and not counted:
+        if noun and self.model.entities[noun].list and not self.asks:
             self.asks = [Ask(draft.absent)]
             window = windows_of(self, Uses((), Unit()))
-            if self.groups and self.groups != [(draft.head[1] if draft.head else "", "none")]:
+            if self.groups != [draft.subject]:
                 raise Stop("not_understood", "a list is not split")
             return TypedQuery(form="list", entity=noun, where=self.where(), having=zero, time=window.time)
-        if not noun and draft.head:
+        if not noun and draft.subject and draft.subject[0]:
             self.asks = [Ask(draft.absent)]
             window = windows_of(self, Uses((), Unit()))
-            groups = tuple(GroupBy(dim=dim) for dim in [draft.head[1]])
+            groups = (GroupBy(dim=draft.subject[0]),)
             return TypedQuery(metrics=measured(self, Unit()).metrics, group_by=groups, where=self.where(), having=zero, time=window.time)
-        if not noun or whole or declared.count == noun:
+        if noun and self.model.entities[noun].list:
+            self.asks = [Ask(draft.absent)]
+            window = windows_of(self, Uses((), Unit()))
+            unit, use = Unit(entity=noun, having=zero), MetricUse(id=self.lexicon.base_count(noun))
+            return TypedQuery(metrics=(use,), group_by=self._group_by(window), where=self.where(), unit=unit, time=window.time)
+        limited = bool(declared.where or self.where())
+        if not noun or not limited or declared.count == noun:
             raise Stop("not_in_data", "what has none at all is not known from the data, only what a list of its own holds")
+        if not declared.where:
+            raise Stop("not_understood", "name the kind that is absent by a number that is declared for it")
         window = windows_of(self, Uses((), Unit()))
         uses = measured(self, Unit(entity=noun, having=zero))
         return TypedQuery(metrics=uses.metrics, group_by=self._group_by(window), where=self.where(), unit=uses.unit, time=window.time)

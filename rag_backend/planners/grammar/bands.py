@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from rag_backend.planners.grammar.draft import Reading, Stop
+from rag_backend.planners.grammar.nodes import Node
+from rag_backend.planners.grammar.parts import Values
+from rag_backend.planners.grammar.values import values_at
 from rag_backend.query.typed_query import Condition
 
 _TOP = 10**6
 _OLDEST = 130
 
 
-def bands_at(r: Reading, place: int) -> tuple[Condition, int] | None:
-    """The condition on a band and the place after it, if an age stands here."""
+def band_at(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
+    """`aged 65 to 74`, `under 18`, `65 and older`: the bands that such an age makes up exactly."""
     bands = r.lexicon.bands()
     if len(bands) != 1:
         return None
     dim, listed = next(iter(bands.items()))
     j, named = place, False
     if r.cat(j) == "AGED" or r.dim(j) == dim:
-        j, named = r.skip(j + 1, "COP", "PREP"), True
+        j, named = r.skip(j + 1, "COP", "PREP", "FILL"), True
+    if named and r.cat(j) == "VALUE" and r.node(j).reading.dim == dim:
+        return values_at(r, j, lead) if r.cat(place) == "AGED" else None
     found = _range_at(r, j)
     if found is None:
         return None
     low, high, last = found
-    if r.cat(last) == "AGED":
+    named = named or any("old" in node.text or "young" in node.text for node in r.nodes[j:last])
+    if r.cat(last) == "AGED" or r.dim(last) == dim:
         last, named = last + 1, True
     if not named and not _of_people(r, place, last):
         return None
-    return Condition(dim=dim, op="in", values=_exactly(listed, low, high, r.node(j).text)), last
+    one = Condition(dim=dim, op="in", values=_exactly(listed, low, high, r.node(j).text))
+    return Values(place, last, lead, ((one,),), named=True)
 
 
 def _of_people(r: Reading, place: int, last: int) -> bool:
@@ -34,6 +41,9 @@ def _of_people(r: Reading, place: int, last: int) -> bool:
     noun = place - 1
     while r.cat(noun) in ("COP", "THAT"):
         noun -= 1
+    value = r.node(noun).reading if r.cat(noun) == "VALUE" else None
+    if value is not None and r.lexicon.model.dimensions[value.dim].describes:
+        return r.cat(last) not in ("METRIC", "NOUN", "UNIT_WORD", "VALUE")
     declared = r.lexicon.model.entities.get(r.entity(noun))
     if declared is None or declared.dated or declared.table:
         return False
@@ -56,7 +66,7 @@ def _range_at(r: Reading, j: int) -> tuple[int, int, int] | None:
     if cat == "NUM" and r.cat(j + 1) in ("POST_ge", "POST_le") and r.node(j).number <= _OLDEST:
         number = int(r.node(j).number)
         return (number, _TOP, j + 2) if r.cat(j + 1) == "POST_ge" else (0, number, j + 2)
-    if cat == "NUM" and r.cat(j + 1) == "TO" and r.cat(j + 2) == "NUM":
+    if cat == "NUM" and r.cat(j + 1) in ("TO", "BETWEEN") and r.cat(j + 2) == "NUM":
         return int(r.node(j).number), int(r.node(j + 2).number), j + 3
     return None
 
@@ -67,16 +77,3 @@ def _exactly(listed: list[tuple[int, int, str]], low: int, high: int, word: str)
         names = ", ".join(value for _, _, value in sorted(listed))
         raise Stop("not_in_data", f"the data know only these bands: {names}", word)
     return tuple(value for _, _, value in inside)
-
-
-def band_rule(r: Reading, place: int) -> int | None:
-    """`aged 65 to 74`, `under 18`, `65 and older`: the bands that such an age makes up exactly."""
-    if r.cat(place) == "AGED" and r.cat(place + 1) == "VALUE" and r.node(place + 1).reading.dim in r.lexicon.bands():
-        return place + 1
-    found = bands_at(r, place)
-    if found is None:
-        return None
-    condition, last = found
-    r.draft.filters.append((condition, place))
-    r.span("where", place, last)
-    return last

@@ -71,7 +71,7 @@ def last_complete(today: Day, unit: str, count: int) -> Period:
     """The `count` complete periods before the one that holds today."""
     start, until = shifted(today, unit, -count), start_of(today, unit)
     name = label(start, unit) if count == 1 else f"last {count} {unit}s"
-    return Period(start, until, unit, name)
+    return Period(start, until, unit, name, several=count > 1)
 
 
 def so_far(today: Day, unit: str) -> Period:

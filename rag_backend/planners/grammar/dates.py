@@ -18,6 +18,7 @@ _SHORT = {name.casefold()[:3]: number for number, name in enumerate(calendar.MON
 _ORDINAL = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "4th": 4}
 _BEFORE = ("in", "during", "for", "on", "within", "over", "of", "from", "throughout", "through", "at")
 _AFTER = ("the", "calendar", "year", "month", "of", "all")
+_THAN = {"earlier": ("than", "before"), "prior": ("to", "before"), "later": ("than", "after")}
 _Found = tuple[Period, int] | None
 
 
@@ -61,18 +62,37 @@ class _Reader:
             return None
         one = self.single(start + 1, True)
         if one is None or self.word(one[1]) != "and":
-            return None
+            return self._days(start + 1, "and")
         two = self.single(one[1] + 1, True)
         return (_joined(one[0], two[0]), two[1]) if two else None
 
+    def _days(self, place: int, joiner: str) -> _Found:
+        """`January 10 to January 20, 2026`: the year is said at the end."""
+        month, day = self._month_number(place), self._day_number(place + 1)
+        if not month:
+            month, day = self._month_number(place + 1), self._day_number(place)
+        ends = ("to", "through", "until", "till", "-") if joiner == "to" else (joiner,)
+        if not month or not day or self.word(place + 2) not in ends:
+            return None
+        two = self._day(place + 3, True)
+        if two is None or two[0].start is None:
+            return None
+        return _joined(calendar.period(datetime.date(two[0].start.year, month, day), "day"), two[0]), two[1]
+
     def _from_to(self, place: int) -> _Found:
-        return self._range(place + 1) if self.word(place) == "from" else None
+        """`from March to May`, `from March on`, `March onwards`."""
+        start = place + (self.word(place) == "from")
+        if found := self._range(start) if start > place else None:
+            return found
+        one = self.single(start, True)
+        onward = one is not None and (self.word(one[1]) in ("onward", "onwards") or (start > place and self.word(one[1]) == "on"))
+        return (bounded(one[0], "since"), one[1] + 1) if one is not None and onward else None
 
     def _range(self, place: int) -> _Found:
         place += self.word(place) == "the"
-        one = self.single(place, self.word(place - 1) == "from" if place else False)
-        if one is None or self.word(one[1]) not in ("to", "through", "until", "till"):
-            return None
+        one = self.single(place, True)
+        if one is None or self.word(one[1]) not in ("to", "through", "until", "till", "-"):
+            return self._days(place, "to")
         two = self.single(one[1] + 1, True)
         return (_joined(one[0], two[0]), two[1]) if two else None
 
@@ -80,11 +100,19 @@ class _Reader:
         word, start = self.word(place), place + 1
         if word == "on" and self.word(start) in ("or",) and self.word(start + 1) in ("after", "before"):
             word, start = f"on or {self.word(start + 1)}", start + 2
+        if word in _THAN and self.word(start) == _THAN[word][0]:
+            word, start = _THAN[word][1], start + 1
         if word not in ("since", "before", "after", "until", "till", "through", "on or after", "on or before"):
             return None
+        start += self.word(start) == "the"
+        if word == "since" and self.word(start) in ("start", "beginning") and self.word(start + 1) == "of":
+            start += 2
         found = self.single(start + (self.word(start) == "the"), True)
         if found is None:
             return None
+        if word == "through" and found[0].unit != "day" and found[0].start:
+            until = bounded(found[0], word)
+            return Period(None, None, found[0].unit, f"through {found[0].label}", ask=(found[0], until)), found[1]
         return bounded(found[0], word), found[1]
 
     def single(self, place: int, said: bool) -> _Found:

@@ -8,25 +8,32 @@ from medflow.specs.semantic import SemanticModel
 from rag_backend.planners.base import Refused
 from rag_backend.query.typed_query import TypedQuery
 
-_EACH = re.compile(r"\b(each|every|per)\b", re.IGNORECASE)
 _COUNTED = re.compile(r"\b(how many|number|count|total|amount of)\b", re.IGNORECASE)
 
 
 def doubt(question: str, query: TypedQuery, model: SemanticModel) -> Refused | None:
     """Why a plan is held back, or None."""
-    for told in (_cut(question, query), _tested(query, model), _listed(question, query, model)):
+    for told in (_of_these(query, model), _cut(query), _tested(query, model), _listed(question, query, model)):
         if told:
             return Refused("not_understood", told)
     return None
 
 
-def _cut(question: str, query: TypedQuery) -> str:
+def _of_these(query: TypedQuery, model: SemanticModel) -> str:
+    """`late loans and fines`: the fines of the late ones, or of all?"""
+    kinds = [use for use in query.metrics if model.metrics[use.id].count and model.metrics[use.id].where]
+    plain = [use for use in query.metrics if model.metrics[use.id].sum and not model.metrics[use.id].where]
+    if not (kinds and plain) or query.metrics[0] not in kinds:
+        return ""
+    return f"say whether {model.metrics[plain[0].id].label} is of the {model.metrics[kinds[0].id].label} or of all"
+
+
+def _cut(query: TypedQuery) -> str:
     """The first rows of several groups, or of each of something: of all rows, or for each?"""
     if not query.limit.n or query.limit.per:
         return ""
     several = len(query.group_by) > 1
-    of_each = len(query.group_by) == 1 and _EACH.search(question) is not None
-    return "say whether the first rows are meant of all, or for each of one thing: `top 2 A for each B`" if several or of_each else ""
+    return "say whether the first rows are meant of all, or for each of one thing: `top 2 A for each B`" if several else ""
 
 
 def _tested(query: TypedQuery, model: SemanticModel) -> str:

@@ -1,4 +1,4 @@
-"""What the rules have read so far, slot by slot, each with the nodes that licensed it."""
+"""What has been understood of a question, slot by slot, each with the nodes that licensed it."""
 
 from __future__ import annotations
 
@@ -21,91 +21,88 @@ class Stop(Exception):
 
 @dataclass
 class Ask:
-    """A metric as it is asked for. `noun`: the entity whose count it is; `per`: for each of which entity."""
+    """A metric as it is asked for. `noun`: the entity whose count it is; `per`: for each of which entity; `of`: the whole of a share;
+    `text`: the words that name it."""
 
     id: str
-    stat: str = "default"
+    stats: list[str] = field(default_factory=list)
     transform: str = "none"
     noun: str = ""
+    counted: bool = False
     per: str = ""
-    filters: list[Condition] = field(default_factory=list)
-    part: list[Condition] = field(default_factory=list)
-    first: int = 0
-    last: int = 0
     averaged: bool = False
-    role: str = ""
+    of: str = ""
+    text: str = ""
+    of_entity: str = ""
+    first: int = 0
 
 
 @dataclass
 class Test:
-    """A number that a metric is tested against; `metric` '' is the one that is asked for."""
+    """A number that a metric is tested against; `metric` '' is the one that is asked for. `after_split`: it follows a group directly."""
 
     metric: str
     op: str
     value: float | None
-    of: str
-    at: int
+    of: str = ""
     percent: bool = False
-    noun: str = ""
+    after_split: bool = False
+
+
+@dataclass
+class Filter:
+    """Conditions of which one must hold. `part`: it says which part of a total; `maybe`: it does where nothing is split."""
+
+    group: tuple[Condition, ...]
+    at: int
+    role: str = ""
 
 
 @dataclass
 class Draft:
-    """The slots of a typed query, as far as they are read."""
+    """The slots of a typed query, as far as they are read. A group is (dimension or '', grain); '' is the date that the metric goes by."""
 
     asks: list[Ask] = field(default_factory=list)
     groups: list[tuple[str, str]] = field(default_factory=list)
-    group_at: int = -1
     subject: tuple[str, str] | None = None
-    head: tuple[str, str, int] | None = None
-    filters: list[tuple[Condition, int]] = field(default_factory=list)
+    head: str = ""
+    filters: list[Filter] = field(default_factory=list)
     periods: list[tuple[Period, int]] = field(default_factory=list)
     date: str = ""
     verb_at: int = -1
+    group_at: int = -1
     tests: list[Test] = field(default_factory=list)
     order: list[tuple[str, bool]] = field(default_factory=list)
+    by_change: bool | None = None
     limit: int = 0
     offset: int = 0
-    top: str = ""
-    per: list[str] = field(default_factory=list)
+    per: list[tuple[str, str]] = field(default_factory=list)
     flags: set[str] = field(default_factory=set)
     absent: str = ""
     spans: list[tuple[str, int, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    part_from: int = -1
 
 
 @dataclass
 class Reading:
-    """One tagged question being read; rules move over `nodes` and fill `draft`."""
+    """One tagged question being read."""
 
     nodes: list[Node]
     lexicon: Lexicon
     today: datetime.date
-    draft: Draft = field(default_factory=Draft)
 
     def cat(self, place: int) -> str:
         return self.nodes[place].cat if 0 <= place < len(self.nodes) else "END"
 
     def node(self, place: int) -> Node:
-        return self.nodes[place]
+        """The node at a place; beyond the ends, one that says nothing."""
+        return self.nodes[place] if 0 <= place < len(self.nodes) else Node("END", place, place, "")
 
     def skip(self, place: int, *cats: str) -> int:
         """The first place from here on that is of none of the categories."""
         while self.cat(place) in cats:
             place += 1
         return place
-
-    def before(self, place: int, *cats: str) -> str:
-        """The category before a place, those given left out."""
-        place -= 1
-        while self.cat(place) in ("FILL", "ALL", "TOTAL", "DISTINCT", *cats):
-            place -= 1
-        return self.cat(place)
-
-    def span(self, slot: str, first: int, last: int) -> None:
-        """Say that nodes [first, last) license a slot."""
-        self.draft.spans.append((slot, first, last))
 
     def entity(self, place: int) -> str:
         return self.node(place).reading.id if self.cat(place) == "NOUN" else ""

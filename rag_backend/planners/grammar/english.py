@@ -6,58 +6,101 @@ Words of the category FILL say nothing. Every other category has a rule that con
 from __future__ import annotations
 
 _PHRASES: dict[str, str] = {
-    "FILL": """the | a | an | do | does | did | me | us | i | we | our | you | there | it | they | them | their | its | please | would |
-        could | can | could you | can you | would you | show | show me | give | give me | tell me | get me | get | display | let me
-        see | want to see | i'd like to see | want to know | need to know | like to know | like to see | to see | see | find | what |
-        what's | whats | how | in total | overall | altogether | all together | in all | i'd | i'm | am | so far | what about | how
-        about | let me know | calculate | compute | return | dollar value of | been | being | own | also | there's | in the data | in
-        the dataset | in our data | on record | in the system | on file | need | want | like to know | how's""",
-    "COP": "is | are | was | were | be | got | were being | are being | have been | has been | had been | which are | which were",
-    "THAT": "that | who | which have | whose | where | when",
-    "WHICH": "which | which of the",
+    "FILL": """i need to know | need to see | look up | could you look up | can you look up | sorted out | please | how high is
+        | how large is | how big is | how low is | how long is | how high was | how large was | looking at | put | a table of
+        | one table | in one table | table of | what is our | what are our | please list | what's our | headed | the | a | an
+        | do | does | did | me | us | i | we | our | you | there | it | they | them | their | its | would | could | can |
+        could you | can you | would you | show | show me | give | give me | tell | tell me | get me | display | let me see |
+        want to see | i'd like to see | want to know | need to know | like to know | like to see | to see | find | what |
+        what's | whats | how | in total | overall | altogether | all together | in all | i'd | i'm | am | so far | what about
+        | how about | let me know | calculate | compute | return | been | being | own | also | there's | in the data | in the
+        dataset | in our data | on record | in the system | on file | need | want | how's | so | just | simply | still |
+        currently | now | at present | to date | in the whole data set | whole data set | across the board | this | these |
+        those | such | here | too | actually | give us | show us | as of now | whatsoever | at all | ever | ones | they're |
+        we've | we have | do we have | did we have | did we see | do we see | we saw | have we seen | was it | is it | again |
+        i want | i need | together | combined | taken together | jointly | respectively | only | themselves | going""",
+    "ART": "single | a single | one | any one | any single | any given | a given",
+    "LIGHT": """break down | affecting | affect | affects | listing | hold | holds | held | made | make | make it to | makes it
+        to | used | use | turn up | turns up | turned up | appear | appears | appeared | take place | takes place | took place
+        | handle | handled | keep | keeps | kept | deal with | goes back to | go back to | went back to | belonged to | come |
+        comes | came | coming | belong | belongs | belonging | belong to | belongs to | belonging to | make up | makes up |
+        made up | account for | accounts for | accounted for | accounting for | go | goes | went | gone | go to | went to |
+        fall | falls | fell | falling | fall into | falls into | sit | sits | sat | sitting | end up | ends up | ended up |
+        ending up | get | gets | getting | got | see | sees | saw | seen | seeing | look | looks | looked | look like | looks
+        like | stand | stands | stood | stand at | carry | carries | carried | carrying | contain | contains | contained |
+        containing | include | includes | included | including | involve | involves | involving | happen | happened | occur |
+        occurs | occurred | exist | exists | existed | located | based | located in | based in | differ | differs | differed |
+        take | vary | varies | varied | varying | develop | develops | developed | evolve | evolves | evolved | break | breaks
+        | broke | broken | split | splits | spread | spreads | distributed | shared | summed | add | adds | added | reach |
+        reaches | reached | show up | shows up | do it | done | took | takes | taking | give back | generate | generated |
+        list out | turn out | turned out | concern | concerns | relate | relating | stay | stayed | remain | remains |
+        remained | work out | worked out | add up to | adds up to | amount to | amounts to | amounted to | total up""",
+    "COP": "is | are | was | were | be | were being | are being | have been | has been | had been | which are | which were",
+    "THAT": "that | who | which have | whose | where | when | which had | if",
+    "WHICH": "which | which of the | which of our | what kind of | which ones of the",
+    "EMPTY": "blank | empty | null | not known | unknown | not filled | not given | absent",
     "HAVE": "have | has | had | having",
     "WITH": "with | along with | together with | as well as",
-    "PREP": """of | for | in | on | from | at | among | within | during | attributed to | due to | associated with | related to | coming
-        from""",
-    "COME": "come | comes | came | belong to | belongs to | make up | account for | go to | went to",
-    "BY": """by | across | broken down by | split by | grouped by | group by | segmented by | breakdown by | break down by | broken out by
-        | across all | across the | across different | sliced by | separated by | divided by""",
-    "PER": "per | for each | for every | in each | within each | each | every | of each | for each of the | by each | from each",
+    "PREP": """of | for | in | on | from | at | among | within | during | attributed to | due to | associated with | related to
+        | coming from | into | as | inside | amongst | through | using | via | relating to | concerning""",
+    "BY": """by | across | broken down by | split by | grouped by | group by | segmented by | breakdown by | break down by |
+        broken out by | across all | across the | across different | sliced by | separated by | over the | by the | down by |
+        split across | spread over | spread across | distributed over | distributed across | distributed by | split up by |
+        for the various | for the different | across our | across the various | over all | by our | according to | depending
+        on | as a function of | out by | split over | split between | between the""",
+    "PER": """per | for each combination of | for every combination of | by combination of | for each | for every | in each |
+        within each | each | every | of each | of every | for each of the | by each | from each | in every | under each |
+        under every | at each | at every | each of the | for each of our | each of our | each of | on each | within every |
+        with each | to each | for each and every | from every | within a | each one of the""",
     "WISE": "wise",
-    "HOWMANY": """how many | number of | the number of | count of | total number of | total count of
-        | count | how many of the | how many total
-        how many | number of | the number of | count of | total number of | total count of | count | how many of the | how many total""",
-    "DISTINCT": "distinct | unique | different | individual",
-    "MUCH": "how much | how much money | how many dollars | how much in total",
-    "LIST": "list | list all | list of | names of | name | show a list of",
-    "ALL": "all | all of the | all the | any",
-    "TOP": "top | the top",
+    "HOWMANY": """# of | # | the # of | total # of | how many | number of | the number of | count of | total number of | total
+        count of | count | how many of the | number | the number | how many total | count up | count the | numbers of | the
+        count of | count of the | how many of our | how many of | quantity of""",
+    "COUNTED": "counts | totals | sums",
+    "DISTINCT": "distinct | unique | different | individual | separate",
+    "MUCH": """by how much | how much | how much money | how many dollars | how much in total | how much in | what amount | how
+        much of the | dollar value of""",
+    "LIST": "list | list all | list of | names of | name | show a list of | who are | enumerate | give a list of",
+    "ALL": "either | all | all of the | all the | any | both | any of the | all our | all of our | every single",
+    "TOP": "top | the top | leading | first | the first | the leading",
     "BOTTOM": "bottom | the bottom",
     "SUP_DESC": "highest | most | largest | biggest | greatest | longest | slowest",
     "SUP_ASC": "lowest | least | fewest | smallest | shortest | fastest | quickest",
-    "COMMON_DESC": "most common | most frequent | commonest | most commonly | most often",
-    "COMMON_ASC": "least common | least frequent | rarest",
-    "RANK": "rank | ranking of | ranked",
-    "ORDER": "ranked by | order by | ordered by | sort by | sorted by | in order of | rank by | and sort by | sorted on | ranking by",
-    "DIR_DESC": """descending | in descending order | highest first | largest first | highest to lowest
-        | from highest to lowest | most first
-        descending | in descending order | highest first | largest first | highest to lowest | from highest to lowest | most first""",
-    "DIR_ASC": "ascending | in ascending order | lowest first | smallest first | lowest to highest | from lowest to highest",
-    "STAT_mean": "average | mean | avg | on average",
-    "STAT_median": "median | typical",
+    "COMMON_DESC": "most common | most frequent | commonest | most commonly | most often | most frequently | most prevalent",
+    "COMMON_ASC": "least common | least frequent | rarest | least often | least frequently",
+    "RANK": "rank | ranking of | ranked | ranking | order",
+    "ORDER": """ranked by | order by | ordered by | sort by | sorted by | in order of | rank by | and sort by | sorted on |
+        ranking by | ranked on | measured by | measured in | in terms of | going by | based on | judged by | by order of |
+        when ranked by | ordered on | sort on""",
+    "DIR_DESC": """descending | in descending order | highest first | largest first | slowest first | longest first | highest
+        to lowest | from highest to lowest | most first | from most to least | most to least | biggest first | from largest to
+        smallest | largest to smallest""",
+    "DIR_ASC": """ascending | in ascending order | lowest first | smallest first | fastest first | shortest first | lowest to
+        highest | from lowest to highest | from least to most | least to most | from smallest to largest | smallest to largest""",
+    "STAT_mean": "average | mean | avg | on average | averaged | typical average | the average",
+    "STAT_median": "median | typical | at the median | the median | by the median",
     "STAT_p90": "p90 | 90th percentile | 90th percentile of | ninetieth percentile",
     "STAT_max": "maximum | max",
     "STAT_min": "minimum | min",
-    "TOTAL": "total | sum of | the sum of | total of",
-    "SHARE": """share of | percentage of | percent of | proportion of | fraction of | % of | share | percentage | percent | proportion |
-        share of all | percentage of all | percent of all | share of total | share of the total | percentage of total | percent of
-        total | distribution of | percentage distribution of | % of all | % of total | proportion of all | shares of""",
-    "RUN": "running total of | running total | cumulative | cumulative total of | running | cumulative sum of",
-    "CHANGE": "change in | changes in | change of | change | changed | changes | differ",
-    "OVER_month": "month over month | month on month | mom",
-    "OVER_quarter": "quarter over quarter | quarter on quarter | qoq",
-    "OVER_year": "year over year | year on year | yoy",
-    "TREND": "trend | trends | trend in | trends in | trend of | trend for | over time | trended | trending",
+    "TOTAL": "total | sum of | the sum of | total of | sum | the total | sum up | totals of | totalled",
+    "SHARE": """share of | percentage of | percent of | proportion of | fraction of | % of | share | percentage | percent |
+        proportion | share of all | percentage of all | percent of all | share of total | share of the total | percentage of
+        total | percent of total | distribution of | percentage distribution of | % of all | % of total | proportion of all |
+        shares of | portion of | portion | fraction | percentages of | in percent | in % | as a percentage of the total | as a
+        percentage of total | as percentage of total | as a share of the total | as a share of total | as percent of total |
+        as a percent of total | as a percentage | as a share | shares | out of all | out of every | out of | distribution |
+        divided by""",
+    "RATIO": "ratio of | the ratio of | ratio",
+    "RUN": """add up | adds up | added up | running total of | running total | cumulative | cumulative total of | running |
+        cumulative sum of | accumulated | accumulate | accumulates | cumulatively | running sum of | running count of |
+        running sum | add up over | added up over | adds up over | cumulated | accumulating""",
+    "CHANGE": """difference | the difference | % change | percent change | percentage change | change in | changes in | change
+        of | change | changed | changes | difference in""",
+    "GROWN": """grew | grow | grown | rose | rise | risen | increase | increased | increase in | growth in | growth | growth of
+        | climbed | went up | gone up | rise in | gain in""",
+    "SHRUNK": """fell | fallen | dropped | drop in | decrease | decreased | decrease in | declined | decline in | decline |
+        shrank | went down""",
+    "TREND": "trend | trends | trend in | trends in | trend of | trend for | over time | trended | trending | move | moved | moves",
     "GRAIN_day": "day | calendar day | date",
     "GRAIN_week": "week | calendar week",
     "GRAIN_month": "month | calendar month",
@@ -70,35 +113,49 @@ _PHRASES: dict[str, str] = {
     "ADV_month": "monthly | month by month",
     "ADV_quarter": "quarterly | quarter by quarter",
     "ADV_year": "yearly | annually | annual | year by year",
-    "CMP_gt": """more than | over | above | greater than | higher than | exceeding | exceeds | exceed | >
-        | larger than | longer than | older
-        than""",
-    "CMP_ge": "at least | >= | ≥ | no less than | no fewer than | not less than | minimum of",
-    "CMP_lt": "fewer than | less than | under | below | lower than | < | smaller than | shorter than | younger than",
-    "CMP_le": "at most | <= | ≤ | no more than | not more than | up to | maximum of",
+    "CMP_gt": """more than | over | above | greater than | higher than | exceeding | exceeds | exceed | > | larger than |
+        longer than | older than | bigger than | in excess of | upwards of""",
+    "CMP_ge": "minimum | at least | >= | ≥ | no less than | not less than | no fewer than | minimum of | a minimum of | not below",
+    "CMP_lt": "less than | under | below | fewer than | < | smaller than | shorter than | younger than | lower than",
+    "CMP_le": "at most | <= | ≤ | no more than | not more than | up to | maximum of | a maximum of | not above | not over",
     "CMP_eq": "exactly | equal to | = | equals",
-    "POST_ge": "or more | or higher | or above | or over | or older | and over | and older | and above | and up | or greater | plus",
+    "POST_ge": "or more | or higher | or above | or over | or older | and over | and older | and above | and up | or greater",
     "POST_le": "or less | or fewer | or lower | or below | or under | or younger | and under | and younger | and below",
-    "AVG_gt": """above average | above the average | higher than average | higher than the average
-        | greater than average | over the average |
-        more than average | more than the average | greater than the average | above the overall average""",
-    "AVG_lt": """below average | below the average | lower than average | lower than the average | less than average | under the average |
-        fewer than average | less than the average | fewer than the average | below the overall average""",
+    "AVG_gt": """above average | above the average | higher than average | higher than the average | greater than average |
+        over the average | better than average | more than average | more than the average | greater than the average | above
+        the mean | beats the average | beats the mean | exceeds the average""",
+    "AVG_lt": """below average | below the average | lower than average | lower than the average | less than average | under
+        the average | fewer than average | less than the average | fewer than the average | below the mean | worse than
+        average""",
+    "ALLOF_gt": """above the overall | above the overall one | above our overall one | above our overall | higher than the
+        overall | higher than the total | above the total | higher than overall | above overall | greater than the overall |
+        over the overall | higher than our overall""",
+    "ALLOF_lt": """below the overall | below the overall one | below our overall one | below our overall | lower than the
+        overall | lower than the total | below the total | lower than overall | below overall | less than the overall | under
+        the overall""",
     "BETWEEN": "between",
-    "AND": "and | & | , | , and | plus the",
-    "OR": "or | , or | and/or",
+    "AND": """showing | and show | and showing | and | - | : | ; | & | , | , and | plus the | / | + | plus | and also | as well
+        as the | but | , but | but only those | , plus | and the""",
+    "OR": "or | , or | and/or | nor",
     "TO": "to",
-    "VS": "vs | vs. | versus | compared to | compared with | against | as compared to | as compared with | v",
-    "COMPARE": "compare | comparison of | comparing | compared | compare the",
-    "NOT": """not | excluding | except | except for | other than | non | but not | exclude | not including | aside from | isn't | aren't |
-        weren't | wasn't""",
-    "WITHOUT": """without | with no | have no | has no | having no | without any | with zero | had no
-        | do not have | don't have | did not have
-        | didn't have | do not have any | don't have any | did not have any | didn't have any | with 0 | have 0 | who have no | that
-        have no | have not had any | have never had""",
-    "STARTS": "starting with | beginning with | start with | starts with | begin with | begins with | prefix",
-    "AGED": "aged | ages | years old | year olds | years of age | year old",
-    "UNIT_WORD": "dollars | usd | percent | % | days | bucks | dollar",
+    "VS": """vs | vs. | versus | compared to | compared with | against | as compared to | as compared with | v | in comparison
+        with | in comparison to | relative to""",
+    "COMPARE": """compare | comparison of | comparing | compared | compare the | against each other | stack up | stack up
+        against each other | side by side | compares | comparison | comparison between | compare with | compare to""",
+    "NOT": """anywhere but | everything but | everything except | anything except | anything but | not | excluding | except |
+        except for | other than | non | but not | exclude | not including | aside from | isn't | aren't | weren't | wasn't |
+        apart from | outside of | outside | leaving out | leave out | if we leave out | without counting | not counting |
+        neither | ignoring | with the exception of | all but | besides | leaving | if we exclude | when we exclude | no longer
+        | not from | not in | doesn't include | don't include""",
+    "EXCLUDED": "excluded | left out | removed | out | not included | not counted | taken out",
+    "WITHOUT": """missing a | missing an | missing | lacking a | without an | without | with no | have no | has no | having no
+        | without any | with zero | had no | do not have | don't have | did not have | didn't have | have zero | had zero | no
+        | zero | never had | never have | have never had | who never had | that never had | without a | without a single |
+        never | have not had | has never had | lack | lacking | with not a single | that have zero""",
+    "STARTS": """starting with | beginning with | start with | starts with | begin with | begins with | prefix | starting with
+        the letter | starts with the letter | that start with | that starts with""",
+    "AGED": "aged | ages | years old | year olds | years of age | year old | of age | in the age band | aged from",
+    "UNIT_WORD": "dollars | usd | % | days | bucks | dollar",
     "CODE_WORD": "code | codes",
 }
 
@@ -109,6 +166,16 @@ PHRASES: dict[tuple[str, ...], str] = {
     if phrase
 }
 PHRASES[("%",)] = "UNIT_WORD"
+_AGAINST = ("vs", "versus", "against", "from", "over", "on", "to", "compared to", "compared with", "relative to", "with")
+for _unit, _short in (("week", "wow"), ("month", "mom"), ("quarter", "qoq"), ("year", "yoy")):
+    _said = [_short, f"from {_unit} to {_unit}", f"{_unit} to {_unit}", f"from one {_unit} to the next", f"from each {_unit} to the next"]
+    _said += [f"{_unit} over {_unit}", f"{_unit} on {_unit}", f"{_unit} against {_unit}"]
+    for _against in _AGAINST:
+        _said += [f"{_against} {_the}{_before} {_unit}" for _the in ("", "the ") for _before in ("prior", "previous", "preceding")]
+        _said += [f"{_against} the {_unit} before", f"{_against} the {_unit} before it"]
+    PHRASES |= {tuple(text.split()): f"OVER_{_unit}" for text in _said}
+for _against in _AGAINST[:3]:
+    PHRASES |= {(_against, "the", _before, "one"): "OVER_" for _before in ("prior", "previous", "preceding")}
 
 
 def _words(listed: str) -> frozenset[str]:

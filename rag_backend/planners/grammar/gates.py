@@ -1,12 +1,10 @@
-"""What the words of the whole question decide before it is read: attempts on the rules, SQL, greetings, definitions, forecasts."""
+"""What the words of the whole question decide before it is read: attempts on the rules, SQL, greetings, forecasts."""
 
 from __future__ import annotations
 
 import re
 
-from rag_backend.planners.base import Definition, Greeting, Refused
-from rag_backend.planners.grammar.lexicon import Lexicon
-from rag_backend.planners.grammar.tokens import tokens_of
+from rag_backend.planners.base import Greeting, Refused
 
 LONGEST = 1000
 
@@ -27,7 +25,7 @@ _UNSAFE = re.compile(
 )
 _SQL = re.compile(
     r"^\s*(with\s+\w+\s+as\s*\(|select\b.*\bfrom\b|explain\b|describe\s+\w+\s*;|show\s+(tables|databases|schemas)\b|"
-    r"pragma\b)",
+    r"pragma\b)|;\s*(select|with|drop|delete|update|insert|alter|create|truncate|grant|copy|attach|set|call|merge)\b",
     re.I | re.S,
 )
 _GREETING = re.compile(
@@ -35,22 +33,6 @@ _GREETING = re.compile(
     r"( there| everyone| all| again| very much| so much| a lot| you)*|how are you( doing)?( today)?|who are you|what can you do|"
     r"help)\W*$",
     re.IGNORECASE,
-)
-_DEFINITION = (
-    re.compile(r"^\W*(?:what does|what do)\s+(.+?)\s+(?:mean|stand for|signify)\W*$", re.I),
-    re.compile(r"^\W*(?:what is|what's)\s+meant\s+by\s+(.+?)\W*$", re.I),
-    re.compile(
-        r"^\W*(?:please\s+)?(?:can you\s+|could you\s+)?(?:define|definition of|explain(?: what)?|what is the definition of|"
-        r"what's the definition of|"
-        r"meaning of|what is the meaning of)\s+(.+?)(?:\s+(?:is|means))?\W*$",
-        re.I,
-    ),
-    re.compile(
-        r"^\W*how (?:is|are|do you)\s+(?:the\s+)?(?:calculate\s+|compute\s+|define\s+)?(.+?)\s*(?:calculated|computed|defined|"
-        r"measured|determined)?\W*$",
-        re.I,
-    ),
-    re.compile(r"^\W*(?:what is|what's|whats)\s+an?\s+(.+?)\W*$", re.I),
 )
 _FORECAST = re.compile(
     r"\b(will|forecast\w*|predict\w*|projection\w*|projected|project the|expected to|going to|next (month|quarter|year|week)|"
@@ -74,7 +56,7 @@ _OFF_TOPIC = re.compile(
 _YES_NO = re.compile(r"^\W*(is|are|was|were|do|does|did|has|have|had|am|isn't|aren't|doesn't|don't|didn't)\b", re.IGNORECASE)
 
 
-def gate(text: str, lexicon: Lexicon) -> Refused | Greeting | Definition | None:
+def gate(text: str) -> Refused | Greeting | None:
     """The outcome that the wording alone decides; None = the question is to be read."""
     if len(text) > LONGEST:
         return Refused("over_limit", f"a question has at most {LONGEST} characters; this one has {len(text)}")
@@ -82,12 +64,10 @@ def gate(text: str, lexicon: Lexicon) -> Refused | Greeting | Definition | None:
         return Refused("not_understood", "nothing is asked")
     if _UNSAFE.search(text):
         return Refused("unsafe", "words in a question cannot change roles, rules or the query language; ask for the number itself")
-    if _SQL.search(text) or ";" in text:
+    if _SQL.search(text):
         return Refused("unsafe", "this is SQL: type it at /sql, where your role may use it")
     if _GREETING.match(text):
         return Greeting()
-    if found := _definition(text, lexicon):
-        return found
     if forecast := _FORECAST.search(text):
         return Refused("prediction_or_advice", "I answer from what happened: no forecasts, causes or advice", forecast.group())
     if other := _OFF_TOPIC.search(text):
@@ -95,30 +75,3 @@ def gate(text: str, lexicon: Lexicon) -> Refused | Greeting | Definition | None:
     if yes_no := _YES_NO.match(text):
         return Refused("not_understood", "yes or no is not answered; ask for the number", yes_no.group().strip())
     return None
-
-
-def _definition(text: str, lexicon: Lexicon) -> Definition | Refused | None:
-    for pattern in _DEFINITION:
-        match = pattern.match(text)
-        if match is None:
-            continue
-        words = [token.norm for token in tokens_of(match[1])]
-        while words and words[0] in ("the", "a", "an", "term", "word"):
-            words = words[1:]
-        if terms := _terms(lexicon, tuple(words)):
-            return Definition(terms)
-        if pattern in _DEFINITION[:2]:
-            return Refused("not_understood", f"no definition of {match[1]!r} is declared", match[1])
-    return None
-
-
-def _terms(lexicon: Lexicon, phrase: tuple[str, ...]) -> tuple[str, ...]:
-    found = []
-    for one in lexicon.readings(phrase):
-        if one.kind == "METRIC":
-            found.append(f"metric:{one.id}")
-        elif one.kind == "VALUE":
-            found.append(f"value:{one.dim}:{one.value}")
-        elif one.kind == "NOUN":
-            found += [f"entity:{one.id}"] * bool(one.id) + [f"dimension:{one.dim}"] * bool(one.dim)
-    return tuple(dict.fromkeys(found))

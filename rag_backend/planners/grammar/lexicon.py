@@ -36,7 +36,10 @@ class Values:
 
 @dataclass(frozen=True)
 class Reading:
-    """One thing that a phrase can mean. `kind` is METRIC, NOUN, VALUE, PREFIX, VERB or CLOSED; a noun is an entity, a dimension or both."""
+    """One thing that a phrase can mean. `kind` is METRIC, STATE, NOUN, VALUE, PREFIX, VERB or CLOSED.
+
+    A noun is an entity, a dimension or both; a state is an adjective that with a counted noun is the name of a metric.
+    """
 
     kind: str
     id: str = ""
@@ -73,7 +76,8 @@ class Lexicon:
                 if reading not in listed:
                     listed.append(reading)
         verbs = {word: name for name, one in model.dimensions.items() for text in one.verbs for word in [text.casefold()]}
-        named = {reading for readings in exact.values() for reading in readings if reading.kind != "VALUE"}
+        plain = {reading for readings in exact.values() for reading in readings if not reading.value}
+        named = {reading for reading in plain if reading.kind not in ("VALUE", "CLOSED")}
         public = {r for rs in exact.values() for r in rs if r.kind == "VALUE" and _may_be_meant(model, r.dim)}
         words = {w for p, rs in exact.items() if any(r in named or r in public for r in rs) for w in p if w.isalpha()}
         return cls(
@@ -95,7 +99,8 @@ class Lexicon:
     def by_letter(self) -> Mapping[str, tuple[str, ...]]:
         """Words that a misspelt one may be repaired to, by first letter."""
         found: dict[str, list[str]] = {}
-        for word in sorted(self.words):
+        english = {phrase[0] for phrase in PHRASES if len(phrase) == 1}
+        for word in sorted(self.words - english):
             if len(word) >= _REPAIRED:
                 found.setdefault(word[0], []).append(word)
         return {letter: tuple(words) for letter, words in found.items()}
@@ -156,6 +161,7 @@ def _forms(phrase: Phrase) -> tuple[Phrase, ...]:
 def _entries(model: SemanticModel, values: Values) -> Iterator[tuple[str, Reading]]:
     for name, metric in model.metrics.items():
         yield from ((text, Reading("METRIC", name)) for text in (metric.label, *metric.words))
+    yield from ((word, Reading("STATE", name)) for word, name in _states(model))
     for name, entity in model.entities.items():
         yield from ((text, Reading("NOUN", name)) for text in (entity.label, *entity.words))
     for word, metrics in model.ambiguous.items():
@@ -168,6 +174,19 @@ def _entries(model: SemanticModel, values: Values) -> Iterator[tuple[str, Readin
         for text, value in _value_words(model, name, dim, values):
             plain = text if text.isalpha() and len(text) <= _SHORT else ""
             yield text, Reading("VALUE", dim=name, value=value, exact=plain.upper())
+
+
+def _states(model: SemanticModel) -> Iterator[tuple[str, str]]:
+    """The word that with a counted noun is the name of a metric, where it means nothing else: "late" of "late loans"."""
+    taken = {text for one in model.dimensions.values() for value in one.labels.values() for text in (value.label, *value.words)}
+    taken |= {text for one in model.dimensions.values() for text in one.verbs} | {
+        text for one in model.metrics.values() for text in one.words
+    }
+    for name, metric in model.metrics.items():
+        nouns = {singular(word) for word in model.entities[metric.count].words} if metric.count and metric.where else set()
+        for first, *last in (text.split() for text in (metric.label, *metric.words)):
+            if len(last) == 1 and singular(last[0]) in nouns and first not in taken and singular(first) not in nouns:
+                yield first, name
 
 
 def _value_words(model: SemanticModel, name: str, dim: Dimension, values: Values) -> Iterator[tuple[str, str]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medflow.specs.semantic import SemanticModel
 from rag_backend.planners.grammar.draft import Ask, Stop
-from rag_backend.planners.grammar.measures import as_filter
+from rag_backend.planners.grammar.model_of import as_filter, ratio_of
+from rag_backend.planners.grammar.tokens import singular, tokens_of
 from rag_backend.query.typed_query import MetricUse, Unit
 
 if TYPE_CHECKING:
@@ -28,26 +28,28 @@ def measured(a: Assembly, unit: Unit) -> Uses:
     Raises:
         Stop: a statistic or a share that the metric does not have.
     """
-    found = [_use(a, ask) for ask in a.asks]
+    found = [_use(a, ask, stat) for ask in a.asks for stat in (dict.fromkeys(ask.stats) or ("default",))]
     entities = {entity for _, entity in found if entity} | ({unit.entity} - {""})
     if len(entities) > 1 or (entities and any(not entity for _, entity in found) and not unit.entity):
         raise Stop("not_understood", "numbers for each of different things have to be asked separately")
-    ids = [use.id for use, _ in found]
-    if len(set(ids)) < len(ids):
+    uses = list(dict.fromkeys(use for use, _ in found))
+    if len({use.column for use in uses}) < len(uses):
         raise Stop("not_understood", "the same number is asked for twice")
     if entities and not unit.entity:
         unit = Unit(entity=entities.pop())
-    if unit.having and any(use.id != a.lexicon.base_count(unit.entity) for use, _ in found):
+    if unit.having and any(use.id != a.lexicon.base_count(unit.entity) for use in uses):
         raise Stop("not_understood", f"with a threshold for each of the {a.model.entities[unit.entity].label}, only they are counted")
-    return Uses(tuple(use for use, _ in found), unit)
+    return Uses(tuple(uses), unit)
 
 
-def _use(a: Assembly, ask: Ask) -> tuple[MetricUse, str]:
+def _use(a: Assembly, ask: Ask, stat: str) -> tuple[MetricUse, str]:
     """The metric, and the entity that it is taken of first."""
     declared = a.model.metrics[ask.id]
     if ask.transform == "share_of_total":
+        if stat != "default":
+            raise Stop("not_understood", "a share of an average is not defined")
         return _share(a, ask), ""
-    metric, stat, entity = ask.id, ask.stat, ask.per
+    metric, entity = ask.id, ask.per
     if ask.averaged and entity and declared.ratio:
         metric, declared, stat = declared.ratio[0], a.model.metrics[declared.ratio[0]], "mean"
     if declared.per:
@@ -70,39 +72,58 @@ def _use(a: Assembly, ask: Ask) -> tuple[MetricUse, str]:
 
 
 def _entity_for(a: Assembly, ask: Ask) -> str:
-    """Of what an average without "per" is: asked back for an amount; a count is of nothing that is known."""
+    """Of what a statistic without "per" is: of what the metric is named after, if that is one; a count is of nothing that is known."""
     declared = a.model.metrics[ask.id]
     if not declared.sum:
         raise Stop("not_understood", f"{declared.label} on average for each of what?")
+    if named := [name for name in a.model.entities if a.model.entities[name].dated and _is_named(a, ask, name)]:
+        return named[0]
     return a.choices.choose("For each of what?", [name for name in a.model.entities if a.lexicon.base_count(name)])
 
 
-def ratio_of(model: SemanticModel, above: str, below: str) -> str:
-    """The metric that divides one by the other, or ''."""
-    return next((name for name, one in model.metrics.items() if one.ratio == (above, below)), "")
+def _is_named(a: Assembly, ask: Ask, entity: str) -> bool:
+    """Whether the words of the question that name the metric, or stand beside it, name the entity."""
+    if ask.of_entity:
+        return ask.of_entity == entity
+    words = {singular(token.norm) for token in tokens_of(ask.text)}
+    return bool(words & {singular(word) for word in a.model.entities[entity].words})
 
 
 def _share(a: Assembly, ask: Ask) -> MetricUse:
     """A share of a total; of a part, by its declared ratio or by the metric's own condition."""
     declared, part = a.model.metrics[ask.id], a.part()
+    if ask.of:
+        return _of_whole(a, ask)
     whole = a.lexicon.base_count(declared.count) if declared.count else ""
     if part:
         same = [name for name, one in a.model.metrics.items() if one.count == declared.count and one.where]
-        ratios = [ratio_of(a.model, name, ask.id) for name in same if [as_filter(a.model, name)] == part]
+        ratios = [ratio_of(a.model, name, ask.id) for name in same if ((as_filter(a.model, name),),) == part]
         if any(ratios):
             return MetricUse(id=next(filter(None, ratios)))
         if a.groups:
             raise Stop("not_understood", "a share of each group's own total cannot be computed for these conditions")
-        return MetricUse(id=ask.id, transform="share_of_total", where=tuple((one,) for one in part))
-    ratio = ratio_of(a.model, ask.id, whole) if declared.where else ""
+        return MetricUse(id=ask.id, transform="share_of_total", where=part)
     if not a.groups:
-        own = as_filter(a.model, ask.id) if whole and declared.where else None
-        if not ratio and own is None:
+        if not (whole and declared.where):
             raise Stop("not_understood", "the share of what? name the part, or what to split by")
-        return MetricUse(id=ratio) if ratio or own is None else MetricUse(id=whole, transform="share_of_total", where=((own,),))
+        return _of_whole(a, Ask(ask.id, of=whole))
     uses = [MetricUse(id=ask.id, transform="share_of_total")]
     if len(a.groups) > 1:
-        uses.append(MetricUse(id=ask.id, transform="share_of_first_group"))
-    if ratio:
+        first = MetricUse(id=ask.id, transform="share_of_first_group")
+        uses = [first] if a.draft.per and a.draft.per[0] == a.groups[0] else [*uses, first]
+    if declared.where and (ratio := ratio_of(a.model, ask.id, whole)) and "which" not in a.draft.flags and not a.draft.per:
         uses.append(MetricUse(id=ratio))
     return a.choices.choose("The share of which total?", uses)
+
+
+def _of_whole(a: Assembly, ask: Ask) -> MetricUse:
+    """One number as a share of another: by the ratio that is declared, or by what makes the one a part of the other."""
+    part, whole = a.model.metrics[ask.id], a.model.metrics[ask.of]
+    if (part.count, part.unit) != (whole.count, whole.unit):
+        raise Stop("not_understood", f"{part.label} are no part of {whole.label}")
+    if ratio := ratio_of(a.model, ask.id, ask.of):
+        return MetricUse(id=ratio)
+    own = as_filter(a.model, ask.id)
+    if own is None or whole.where or (part.count, part.sum) != (whole.count, whole.sum) or a.groups:
+        raise Stop("not_understood", f"{part.label} as a share of {whole.label} is not declared")
+    return MetricUse(id=ask.of, transform="share_of_total", where=((own,),))

@@ -13,7 +13,9 @@ Unit = Literal["day", "week", "month", "quarter", "year", "half"]
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of days [start, until); None = open. `month_only` is a month or quarter whose year is not said."""
+    """A stretch of days [start, until); None = open. `yearless` is a month or quarter whose year is not said; `several`: of
+    several units.
+    """
 
     start: datetime.date | None
     until: datetime.date | None
@@ -24,6 +26,7 @@ class Period:
     note: str = ""
     ask: tuple[Period, ...] = ()
     bound: str = ""
+    several: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from rag_backend.planners.base import Clarify, Option, Outcome, Planned, Refused, Span
 from rag_backend.planners.grammar.assemble import Assembly
 from rag_backend.planners.grammar.choices import every
-from rag_backend.planners.grammar.describe import described
+from rag_backend.planners.grammar.chunks import parts_of
+from rag_backend.planners.grammar.combine import combined
 from rag_backend.planners.grammar.doubts import doubt
 from rag_backend.planners.grammar.draft import Draft, Reading, Stop
 from rag_backend.planners.grammar.gates import gate
 from rag_backend.planners.grammar.lexicon import Lexicon
 from rag_backend.planners.grammar.nearest import nearest_questions
 from rag_backend.planners.grammar.nodes import Node
-from rag_backend.planners.grammar.parse import read
 from rag_backend.planners.grammar.tagging import Tagger, with_one_reading
 from rag_backend.planners.grammar.tokens import Token, tokens_of
 from rag_backend.planners.grammar.typos import repaired
 from rag_backend.query.typed_query import TypedQuery
+from rag_backend.query.words import in_words
 
 _OPTIONS = 8
 
@@ -36,7 +37,7 @@ class _Candidate:
 
 def plan(question: str, lexicon: Lexicon, today: datetime.date) -> Outcome:
     """Read a question. Never raises; a question that is not wholly understood is refused by the word that stopped it."""
-    decided = gate(question, lexicon)
+    decided = gate(question)
     if decided is not None:
         return decided
     outcome = _read(question, lexicon, today)
@@ -79,13 +80,14 @@ def _vague(nodes: list[Node], lexicon: Lexicon, today: datetime.date) -> Clarify
         f"{model.metrics[one.id].label}{f' by {model.dimensions[dims[0]].label}' if dims else ''}" for one in words[0].readings if one.value
     ]
     planned = [one for one in (_read(text, lexicon, today) for text in texts) if isinstance(one, Planned)]
-    options = tuple(Option(str(number), described(one.query, lexicon), one.query) for number, one in enumerate(planned, 1))
+    options = tuple(Option(str(number), in_words(one.query, lexicon.model), one.query) for number, one in enumerate(planned, 1))
     return Clarify(f"{words[0].text!r} can mean several things. Which one?", options) if options else None
 
 
 def _candidates(nodes: list[Node], lexicon: Lexicon, today: datetime.date, stops: list[Stop]) -> Iterator[_Candidate]:
     try:
-        draft = read(Reading(nodes, lexicon, today))
+        reading = Reading(nodes, lexicon, today)
+        draft = combined(reading, parts_of(reading))
         for (query, notes), choices in every(lambda choices: _built(Assembly(draft, lexicon, today, choices))):
             yield _Candidate(query, tuple(nodes), draft, (*draft.notes, *notes), tuple(choices.asked))
     except Stop as stop:
@@ -105,7 +107,7 @@ def _spans(one: _Candidate, tokens: tuple[Token, ...]) -> tuple[Span, ...]:
 
 def _clarify(found: list[_Candidate], lexicon: Lexicon, nodes: list[Node]) -> Clarify:
     asked = [text for one in found for text in one.asked]
-    options = tuple(Option(str(number), described(one.query, lexicon), one.query) for number, one in enumerate(found[:_OPTIONS], 1))
+    options = tuple(Option(str(number), in_words(one.query, lexicon.model), one.query) for number, one in enumerate(found[:_OPTIONS], 1))
     words = [node.text for node in nodes if node.cat == "LEX" and len(node.readings) > 1]
     question = asked[0] if asked else f"{' and '.join(repr(word) for word in words[:2])} can mean several things. Which one?"
     return Clarify(question, options)

@@ -1,132 +1,88 @@
-"""Superlatives and rankings: "the highest late rate", "top 5 branches by fine amount", "most common", "sorted by"."""
+"""Thresholds and superlatives: each belongs to the number before or after it, or to the one that is asked for."""
 
 from __future__ import annotations
 
-from rag_backend.planners.grammar.draft import Ask, Reading
-from rag_backend.planners.grammar.english import ORDINALS
-from rag_backend.planners.grammar.groups import ordered_by, subject_at
-from rag_backend.planners.grammar.measures import measure_at
+from rag_backend.planners.grammar.draft import Stop
+from rag_backend.planners.grammar.parts import Extreme, Mark, Measure, Part, Target, Thing, Threshold
+from rag_backend.planners.grammar.state import State
 
-_LEADS = ("WITH", "HAVE", "FILL", "THAT", "COP", "PREP")
-
-
-def top_rule(r: Reading, place: int) -> int | None:
-    """`top 5 branches`, `bottom 3`: how many rows of what."""
-    if r.cat(place) not in ("TOP", "BOTTOM"):
-        return None
-    j, number = place + 1, 0
-    if r.cat(j) == "NUM" and not r.node(j).percent:
-        number, j = int(r.node(j).number), j + 1
-    common = r.cat(j) in ("COMMON_DESC", "COMMON_ASC")
-    last = subject_at(r, j + common, place)
-    if last is None:
-        return None
-    r.draft.top = "bottom" if r.cat(place) == "BOTTOM" else "top"
-    r.draft.limit = number or (1 if _is_singular(r, last - 1) else -1)
-    if common:
-        _by_count(r, True, last)
-    r.span("limit", place, j)
-    return last
+_LINKS = ("COP", "THAT", "HAVE", "PREP", "FILL", "TO", "LIGHT", "TOTAL", "ART")
 
 
-def _is_singular(r: Reading, place: int) -> bool:
-    return not r.node(place).text.casefold().endswith("s")
+def threshold(c: State, place: int, part: Threshold) -> None:
+    """A number before what it is for, after it, or of the number that is asked for."""
+    following = c.next_target(place)
+    if c.wait.measure:
+        c.test(c.wait.measure, part, c.split_last and not part.led_by("HAVE"))
+        c.wait.measure = ""
+        return
+    if following is not None and not following.led_by("AND", "OR", "THAT", "COP") and not _for(following):
+        c.wait.test, c.wait.after_split = part, c.split_last and not part.led_by("HAVE")
+        return
+    before = c.parts[place - 1] if place else None
+    asks = c.draft.asks
+    if isinstance(before, (Measure, Thing)) and asks and asks[-1].first == before.first and all(n.cat in _LINKS for n in part.lead):
+        ask = asks[-1]
+        if not ask.counted and not (ask.noun and not part.led_by("COP") and len(asks) == 1 and not (c.draft.head or c.draft.subject)):
+            asks.pop()
+            c.test(ask.id, part, False)
+            return
+    c.test("", part, c.split_last)
 
 
-def common_rule(r: Reading, place: int) -> int | None:
-    """`most common genre`: by how often it occurs."""
-    number = int(r.node(place).number) if r.cat(place) == "NUM" else 0
-    j = place + bool(number)
-    if r.cat(j) not in ("COMMON_DESC", "COMMON_ASC"):
-        return None
-    desc = r.cat(j) == "COMMON_DESC"
-    if r.draft.subject is not None:
-        _by_count(r, desc, j + 1)
-        r.draft.limit = r.draft.limit or 1
-        return j + 1
-    last = subject_at(r, j + 1, place)
-    if last is None:
-        return None
-    r.draft.top = "top"
-    r.draft.limit = number or (1 if _is_singular(r, last - 1) else -1)
-    _by_count(r, desc, last)
-    return last
+def _for(part: Part) -> bool:
+    return any(node.cat == "PREP" and node.text.casefold() in ("for", "from", "at", "on", "among", "within") for node in part.lead)
 
 
-def _by_count(r: Reading, desc: bool, last: int) -> None:
-    metric = next((name for name, one in r.lexicon.model.metrics.items() if one.count and not one.where), "")
-    r.draft.asks.append(Ask(metric, first=last - 1, last=last, noun=r.lexicon.model.metrics[metric].count))
-    r.draft.order.append((metric, desc))
-    r.span(f"order_by {metric}", last - 1, last)
+def absent(c: State, part: Target, metric: str) -> None:
+    if not c.model.metrics[metric].count or c.draft.absent:
+        raise c.stop(part)
+    c.draft.absent, c.wait.absent = metric, False
+    c.span("having", part)
 
 
-def superlative_rule(r: Reading, place: int) -> int | None:
-    """`the highest late rate`, `most loans`, `second lowest`, and `paid the most` after its metric."""
-    j, offset = r.skip(place, *_LEADS), 0
-    if r.cat(j) in ("JUNK", "NUM") and r.node(j).text.casefold() in ORDINALS:
-        offset, j = ORDINALS[r.node(j).text.casefold()] - 1, j + 1
-    number = 0
-    if r.cat(j) == "NUM" and r.cat(j + 1).startswith("SUP_"):
-        number, j = int(r.node(j).number), j + 1
-    if not r.cat(j).startswith("SUP_"):
-        return None
-    desc = r.cat(j) == "SUP_DESC"
-    after = r.skip(j + 1, "PREP", "FILL") if r.node(j).text.casefold() not in ("most", "least") else j + 1
-    share = r.cat(after) == "SHARE"
-    after = r.skip(after + 1, "PREP", "FILL") if share else after
-    ask = measure_at(r, after)
-    if ask is not None and r.draft.top:
-        return None
-    if ask is not None:
-        last = ordered_by(r, ask.last, after, desc)
-        r.draft.asks[-1].transform = "share_of_total" if share else "none"
-    elif r.node(j).text.casefold() in ("most", "least") and r.cat(j - 1 - (r.cat(j - 1) == "FILL")) == "METRIC" and r.draft.asks:
-        r.draft.order.append((r.draft.asks[-1].id, desc))
-        last = j + 1
+def extreme(c: State, place: int, part: Extreme) -> None:
+    draft, following = c.draft, c.next_target(place)
+    draft.flags.add("extreme")
+    if draft.by_change is not None and part.kind == "most":
+        draft.by_change = draft.by_change == part.desc
+        c.limit(part)
+        return
+    after_verb = part.kind == "most" and draft.asks and not draft.asks[-1].noun and c.parts[place - 1].last <= part.first
+    shown = part.kind in ("sup", "most") and following is None and len(draft.asks) == 1 and draft.groups and not c.wait.count
+    if shown and place == len(c.parts) - 1:
+        c.order(draft.asks[0].id, part.desc, part)
+        c.limit(part)
+    elif after_verb and isinstance(c.parts[place - 1], Measure) and (following is None or following.lead):
+        c.order(draft.asks[-1].id, part.desc, part)
+        c.limit(part)
+    elif part.kind == "common" and (following is None or not isinstance(following, Thing) or following.lead):
+        c.order(c.of_lines(), part.desc, part, shown=True)
+        c.limit(part)
+    elif part.kind == "top" and part.n and following is None and not any(isinstance(p, Mark) for p in c.parts[place + 1 :]):
+        draft.limit = part.n
     else:
-        return None
-    if r.draft.limit == 0 or number:
-        r.draft.limit = number or 1
-    r.draft.offset = offset
-    r.draft.flags.add("winner")
-    r.span("order_by", place, last)
-    return last
+        c.wait.extreme = part
 
 
-def order_rule(r: Reading, place: int) -> int | None:
-    """`sorted by fine amount descending`, `lowest first`."""
-    cat = r.cat(place)
-    if cat in ("DIR_DESC", "DIR_ASC") and r.draft.order:
-        r.draft.order[-1] = (r.draft.order[-1][0], cat == "DIR_DESC")
-        return place + 1
-    if cat in ("DIR_DESC", "DIR_ASC") and len(r.draft.asks) == 1 and r.draft.groups:
-        r.draft.order.append((r.draft.asks[0].id, cat == "DIR_DESC"))
-        return place + 1
-    if cat != "ORDER":
-        return None
-    j = r.skip(place + 1, "FILL", "SUP_DESC", "SUP_ASC")
-    down = r.cat(j - 1) != "SUP_ASC"
-    ask = measure_at(r, j)
-    if ask is not None and not (r.dim(j) and (r.dim(j), "none") in r.draft.groups):
-        return ordered_by(r, ask.last, j, down)
-    dims = [dim for dim, _ in r.draft.groups]
-    if r.dim(j) in dims:
-        r.draft.order.append((r.dim(j), False))
-        return j + 1
-    if r.cat(j).startswith("GRAIN_") and ("", r.cat(j)[6:]) in r.draft.groups:
-        r.draft.order.append(("", False))
-        return j + 1
-    return None
-
-
-def number_of_rows_rule(r: Reading, place: int) -> int | None:
-    """`the 5 branches with the highest …`: as many rows, of what a ranking follows."""
-    if r.cat(place) != "NUM" or r.draft.asks or r.draft.subject or r.draft.limit or r.node(place).percent:
-        return None
-    k = place + 1
-    if not any(r.cat(n).startswith("SUP_") or r.cat(n) == "ORDER" for n in range(k, len(r.nodes))):
-        return None
-    last = subject_at(r, k, place)
-    if last is not None:
-        r.draft.limit = int(r.node(place).number)
-    return last
+def extreme_of(c: State, part: Target, metric: str, extreme: Extreme) -> None:
+    named = isinstance(part, Thing) and (part.dim or part.grain) and not c.wait.count
+    if isinstance(part, Thing) and part.grain and "first" in c.text(extreme).casefold().split():
+        raise c.stop(extreme)
+    if isinstance(part, Thing) and named and extreme.kind in ("top", "common", "sup"):
+        number = extreme.n or c.wait.number or (-1 if part.plural else 1)
+        c.wait.number = number
+        c.subject(part)
+        c.draft.limit, c.draft.offset = number, extreme.offset
+        c.draft.flags.add("top" if extreme.desc else "bottom")
+        if extreme.kind == "common":
+            c.order(c.of_lines(), extreme.desc, part, shown=True)
+    elif metric and not (isinstance(part, Thing) and extreme.kind in ("sup", "top") and not c.wait.count):
+        c.order(metric, extreme.desc, part)
+        c.limit(extreme)
+    elif isinstance(part, Thing) and part.entity:
+        label = c.model.entities[part.entity].label
+        raise Stop("not_permitted", f"{label} are counted, never named", c.text(part))
+    else:
+        raise c.stop(part)
+    c.wait.extreme = None

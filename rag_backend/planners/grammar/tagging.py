@@ -22,6 +22,7 @@ _AMOUNT = re.compile(r"^[$€£]?([\d,]*\d(?:\.\d+)?)(k|m|b|bn)?(%)?$", re.IGNOR
 _CODE = re.compile(r"^[a-z]\d{2}(\.\w*)?\*?$", re.IGNORECASE)
 _MOST = 48
 _LARGEST = 1e15
+_TWO = 2
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Tagger:
 
     def _lexicon_at(self, place: int) -> Node | None:
         for size in range(min(self.lexicon.longest, len(self.tokens) - place), 0, -1):
+            if size > 1 and self._tears(place, size):
+                continue
             used = self.tokens[place : place + size]
             phrase = tuple(token.norm for token in used)
             readings = tuple(one for one in self.lexicon.readings(phrase) if not one.exact or self._as_written(one, used))
@@ -72,6 +75,17 @@ class Tagger:
                     readings += tuple(Reading("PREFIX", dim=dim, value=used[0].text.upper()) for dim in longer)
                 return Node("LEX", place, place + size, self._text(place, place + size), readings[0], readings=readings)
         return None
+
+    def _tears(self, place: int, size: int) -> bool:
+        """Whether a phrase would tear apart one that reaches further: a noun, "number of book lines", or what is never answered."""
+        for start in range(place + 1, place + size):
+            for last in range(place + size + 1, min(start + self.lexicon.longest, len(self.tokens)) + 1):
+                readings = self.lexicon.readings(tuple(token.norm for token in self.tokens[start:last]))
+                closed = last - start > _TWO and any(one.kind == "CLOSED" for one in readings)
+                noun = start == place + size - 1 and last - start == _TWO and all(one.kind == "NOUN" for one in readings) and readings
+                if closed or noun:
+                    return True
+        return False
 
     def _as_written(self, reading: Reading, used: tuple[Token, ...]) -> bool:
         return "".join(token.text for token in used) == reading.exact and not self.text.isupper()

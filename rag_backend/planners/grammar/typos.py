@@ -9,7 +9,7 @@ from rag_backend.planners.grammar.lexicon import Lexicon
 from rag_backend.planners.grammar.tokens import Token, singular
 
 _LEAST = 5
-_OWN = frozenset({"month", "months", "quarter", "quarters", "average", "median", "monthly", "quarterly", "highest", "lowest"})
+_OWN = frozenset({"number", "month", "months", "quarter", "quarters", "average", "median", "monthly", "quarterly", "highest", "lowest"})
 
 
 def repaired(tokens: tuple[Token, ...], lexicon: Lexicon) -> tuple[tuple[Token, ...], tuple[str, ...]]:
@@ -22,15 +22,20 @@ def repaired(tokens: tuple[Token, ...], lexicon: Lexicon) -> tuple[tuple[Token, 
             found.append(token)
             continue
         near = {one for one in (*lexicon.by_letter.get(word[0], ()), *_OWN) if one[0] == word[0] and _one_apart(word, one)}
-        near = {one for one in near if not one.startswith(word) and not word.startswith(one)}
-        stems = {singular(one) for one in near}
-        if len(stems) != 1:
+        near = {one for one in near if not _inflected(word, one) and not _inflected(one, word)}
+        meanings = {lexicon.readings((one,)) or one for one in near}
+        if len({singular(one) for one in near}) != 1 and (len(meanings) != 1 or not near):
             found.append(token)
             continue
         meant = word_for(word, near)
         found.append(replace(token, norm=meant))
         notes.append(f"read {token.text!r} as {meant!r}")
     return tuple(found), tuple(notes)
+
+
+def _inflected(word: str, one: str) -> bool:
+    """Whether one is the other with an ending, which makes it another word; a last letter doubled does not."""
+    return one.startswith(word) and one != word + word[-1]
 
 
 def word_for(word: str, near: set[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag_backend.planners.grammar.draft import Stop
+from rag_backend.planners.grammar.draft import Ask, Stop
 from rag_backend.planners.grammar.nodes import Period
 from rag_backend.planners.grammar.resolve import candidates, fit
 from rag_backend.query.typed_query import Time, Window
@@ -37,8 +37,10 @@ def windows_of(a: Assembly, uses: Uses) -> Windows:
     periods = [_resolved(a, period, date) for period, _ in a.draft.periods]
     if not periods:
         return Windows(date, Time())
-    if "vs" in a.draft.flags or ("change" in a.draft.flags and len(periods) == 1 and periods[0].ends and not dated):
+    if a.compares_windows():
         return _compared(date, list(periods[0].ends) if len(periods) == 1 else periods)
+    if len(periods) > 1:
+        raise Stop("not_understood", "there are two time windows", periods[1].label)
     return Windows(date, Time(date=date, start=periods[0].start, until=periods[0].until))
 
 
@@ -46,28 +48,34 @@ def _date(a: Assembly, uses: Uses) -> str:
     draft = a.draft
     metrics = [use.id for use in uses.metrics] or [ask.id for ask in a.asks]
     defaults = list(dict.fromkeys(a.model.date_of(metric) for metric in metrics))
-    if draft.date and (draft.verb_at < 0 or _attached(a)):
-        return draft.date
     if draft.date:
-        return a.choices.choose("By which date?", list(dict.fromkeys([draft.date, *defaults])))
+        return draft.date
+    own = [a.model.dimensions[dim].date for dim, _ in a.groups if dim and a.model.dimensions[dim].date]
+    if own:
+        return own[0]
+    meant = [found for ask in a.asks if (found := _of_its_word(a, ask))]
+    if meant and len(a.asks) == 1:
+        return a.choices.choose("By which date?", list(dict.fromkeys([*meant, *defaults])))
     if len(defaults) > 1:
         return a.choices.choose("These numbers go by different dates. By which one?", defaults)
     return defaults[0]
 
 
-def _attached(a: Assembly) -> bool:
-    """Whether the verb that names a date stands before the window with nothing but conditions between."""
-    draft = a.draft
-    if not draft.periods:
-        return False
-    at = draft.periods[0][1]
-    return draft.verb_at < at and not (draft.verb_at < draft.group_at < at)
+def _of_its_word(a: Assembly, ask: Ask) -> str:
+    """The date that is called by the word of a kind, as in "returned loans in March": it, or the usual one?"""
+    for word in ask.text.casefold().split():
+        date = a.lexicon.verbs.get(word, "")
+        if date and word in a.model.dimensions[date].label.casefold().split() and a.model.metrics[ask.id].where:
+            return date
+    return ""
 
 
 def _resolved(a: Assembly, period: Period, date: str) -> Period:
     span = a.lexicon.values.span.get(date)
     label = a.model.dimensions[date].label
     found = candidates(period, span, a.today)
+    if period.ask and period.label.startswith("through") and any(dim == "" for dim, _ in a.groups):
+        found = found[:1]  # month by month through a year: that year's months
     if not found:
         if period.bound == "range":
             raise Stop("ambiguous", f"which year is meant by {period.label}?", period.label)

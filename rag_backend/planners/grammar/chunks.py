@@ -1,0 +1,265 @@
+"""Nodes to parts: at each place the first rule that fits groups what belongs together; function words lead to what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rag_backend.planners.grammar.bands import band_at
+from rag_backend.planners.grammar.draft import Reading, Stop
+from rag_backend.planners.grammar.english import ORDINALS, VAGUE
+from rag_backend.planners.grammar.nodes import Node
+from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Predicate, Split, Thing, Threshold, When
+from rag_backend.planners.grammar.tokens import singular, tokens_of
+from rag_backend.planners.grammar.values import unknown_value, values_at
+
+_LEADS = frozenset(
+    ("FILL", "LIGHT", "ART", "COP", "THAT", "HAVE", "WITH", "PREP", "TO", "AND", "OR", "ALL", "DISTINCT", "TOTAL", "COUNTED", "BETWEEN")
+)
+_MARKS = frozenset(
+    [
+        *(
+            "SHARE",
+            "RATIO",
+            "RUN",
+            "CHANGE",
+            "GROWN",
+            "SHRUNK",
+            "TREND",
+            "COMPARE",
+            "VS",
+            "LIST",
+            "WHICH",
+            "RANK",
+            "ORDER",
+            "DIR_DESC",
+            "DIR_ASC",
+        ),
+        *("WITHOUT", "HOWMANY", "MUCH", "UNIT_WORD", "STAT_mean", "STAT_median", "STAT_p90", "STAT_max", "STAT_min", "BY", "PER"),
+    ]
+)
+Lead = tuple[Node, ...]
+_Rule = Callable[[Reading, int, Lead], Part | None]
+
+
+def parts_of(r: Reading) -> list[Part]:
+    """The parts in order.
+
+    Raises:
+        Stop: a word is left over, or is one of those that are never answered.
+    """
+    found: list[Part] = []
+    lead: list[Node] = []
+    place = 0
+    while place < len(r.nodes):
+        part = next((part for rule in _RULES if (part := rule(r, place, tuple(lead))) is not None), None)
+        if part is not None:
+            found.append(part)
+            lead, place = [], part.last
+        elif _came_in(r, place):
+            raise left_over(r, place)
+        elif r.cat(place) in _LEADS or _says_where(r, place) or _or_more(r, place):
+            lead.append(r.node(place))
+            place += 1
+        else:
+            raise left_over(r, place)
+    if any(node.cat in ("AND", "OR") and node.text != "," for node in lead):
+        raise left_over(r, r.nodes.index(lead[-1]))
+    return found
+
+
+def _came_in(r: Reading, place: int) -> bool:
+    """`came in March`: in that month, or received then?"""
+    if r.cat(place) != "LIGHT" or not r.node(place).text.casefold().startswith(("come", "came", "coming")):
+        return False
+    following = r.node(place + 1)
+    return following.cat == "TIME" or following.text.casefold() in ("in", "during")
+
+
+def _says_where(r: Reading, place: int) -> bool:
+    """`under CO-97`, `over all`: a preposition, not a comparison."""
+    return r.node(place).text.casefold() in ("under", "over") and r.cat(r.skip(place + 1, "FILL", "ALL")) in ("VALUE", "PAIR", "NOUN")
+
+
+def _or_more(r: Reading, place: int) -> bool:
+    """`five loans or more`: the number was read as a threshold already."""
+    return r.cat(place).startswith("POST_") and r.cat(place - 1) in ("NOUN", "METRIC") and r.cat(place - 2) == "NUM"
+
+
+def _closed(r: Reading, place: int, _: Lead) -> None:
+    node = r.node(place)
+    if node.cat != "CLOSED":
+        return
+    reason = node.reading.id
+    words = {
+        "not_in_data": f"the data do not have {node.text!r}",
+        "not_permitted": f"{node.text!r} is never shown in answers",
+        "needs_definition": f"{node.text!r} has no declared definition here: say it by a number",
+    }
+    raise Stop(reason, words[reason], node.text)  # type: ignore[arg-type]
+
+
+def left_over(r: Reading, place: int) -> Stop:
+    """What to say of a word that nothing understands where it stands."""
+    node = r.node(place)
+    if node.text.casefold() in VAGUE:
+        return Stop("needs_definition", f"{node.text!r} has no declared definition here: say it by a number", node.text)
+    if node.cat in ("JUNK", "NUM") and (dim := unknown_value(r, place)):
+        known = f"{r.lexicon.model.dimensions[dim].label} has no such value" if dim != "?" else "no dimension has such a value"
+        return Stop("unknown_value", f"{known}: {node.text!r}", node.text)
+    return Stop("not_understood", f"I do not understand {node.text!r} here", node.text)
+
+
+def _when(r: Reading, place: int, lead: Lead) -> When | None:
+    period = r.node(place).period
+    return When(place, place + 1, lead, period) if r.cat(place) == "TIME" and period is not None else None
+
+
+def _threshold(r: Reading, place: int, lead: Lead) -> Threshold | None:
+    """`more than 50`, `50 or more`, `50+`, `between 10 and 20`, `above average`, `above the overall`."""
+    cat = r.cat(place)
+    if cat.startswith(("AVG_", "ALLOF_")):
+        last = place + 1
+        if cat.startswith("ALLOF_") and r.cat(last) in ("METRIC", "JUNK") and (r.cat(last) == "METRIC" or r.node(last).text == "rate"):
+            last += 1
+        return Threshold(place, last, lead, ((cat.split("_")[1], 0.0),), of="average" if cat.startswith("AVG") else "total")
+    if cat.startswith("CMP_"):
+        j = r.skip(place + 1, "FILL", "CMP_eq")
+        if r.cat(j) == "ART" and r.node(j).text.casefold() == "one":
+            return Threshold(place, j + 1, lead, ((cat[4:], 1.0),))
+        return _over(r, (place, j + 1), lead, (cat[4:], j)) if r.cat(j) == "NUM" else None
+    if cat == "NUM" and r.cat(place + 1).startswith("POST_"):
+        return _over(r, (place, place + 2), lead, (r.cat(place + 1)[5:], place))
+    if cat == "NUM" and r.cat(place + 1) in ("NOUN", "METRIC") and r.cat(place + 2).startswith("POST_"):
+        return _over(r, (place, place + 1), lead, (r.cat(place + 2)[5:], place))
+    if cat.startswith("POST_") and r.cat(place + 1) == "NUM":  # `94 or more and below 110`
+        op = "lt" if cat == "POST_le" else "gt"
+        return _over(r, (place, place + 2), lead, (op, place + 1))
+    if cat == "NUMPLUS":
+        return Threshold(place, place + 1, lead, (("ge", r.node(place).number),))
+    if cat == "BETWEEN" and r.cat(place + 1) == r.cat(place + 3) == "NUM" and r.cat(place + 2) in ("AND", "TO"):
+        low, high = r.node(place + 1), r.node(place + 3)
+        last = r.skip(place + 4, "UNIT_WORD")
+        return Threshold(place, last, lead, (("ge", low.number), ("le", high.number)), low.percent or high.percent)
+    return None
+
+
+def _over(r: Reading, at: tuple[int, int], lead: Lead, test: tuple[str, int]) -> Threshold:
+    op, number = test
+    unit = r.cat(at[1]) == "UNIT_WORD"
+    percent = r.node(number).percent or (unit and r.node(at[1]).text.casefold() in ("percent", "%"))
+    return Threshold(at[0], at[1] + unit, lead, ((op, r.node(number).number),), percent)
+
+
+def _extreme(r: Reading, place: int, lead: Lead) -> Extreme | None:
+    """`top 5`, `the 3 highest`, `highest`, `second lowest`, `two most common`."""
+    j, n, offset, top = place, 0, 0, ""
+    if r.cat(j) in ("TOP", "BOTTOM"):
+        top, j = r.cat(j), j + 1
+    if r.cat(j) == "NUM" and not r.node(j).percent and r.node(j).number == int(r.node(j).number):
+        n, j = int(r.node(j).number), j + 1
+    elif not top and r.node(j).text.casefold() in ORDINALS and r.cat(r.skip(j + 1, "FILL")).startswith("SUP_"):
+        offset, j = ORDINALS[r.node(j).text.casefold()] - 1, r.skip(j + 1, "FILL")
+    if r.cat(j).startswith("COMMON_"):
+        return Extreme(place, j + 1, lead, "common", r.cat(j) == "COMMON_DESC", n)
+    if r.cat(j).startswith("SUP_"):
+        word = r.node(j).text.casefold()
+        kind = "most" if word in ("most", "least", "fewest") else "sup"
+        return Extreme(place, j + 1, lead, kind, r.cat(j) == "SUP_DESC", n, offset)
+    return Extreme(place, j, lead, "top", top == "TOP", n) if top else None
+
+
+def _split(r: Reading, place: int, lead: Lead) -> Split | None:
+    """`by branch and month`, `for each genre`, `monthly`, `month-wise`, `per reader`."""
+    cat = r.cat(place)
+    if cat.startswith("ADV_"):
+        return Split(place, place + 1, lead, (("", cat[4:]),), each=False)
+    if r.cat(place + 1) == "WISE" and (r.dim(place) or cat.startswith("GRAIN_")):
+        return Split(place, place + 2, lead, ((r.dim(place), cat[6:] if cat.startswith("GRAIN_") else "none"),), each=False)
+    if r.dim(place) and r.cat(place + 1) == "BY" and r.dim(place + 2) == r.dim(place):
+        return Split(place, place + 3, lead, ((r.dim(place), "none"),), each=True)
+    if cat == "BY" and r.cat(place + 1) == "ALL":
+        return None
+    over = cat == "CMP_gt" and r.node(place).text.casefold() == "over"
+    if cat not in ("BY", "PER") and not over:
+        return None
+    start = r.skip(place + 1, "FILL", "DISTINCT", "ALL", "PREP")
+    item = _item(r, start)
+    if item is None:
+        entity = r.entity(start) if cat == "PER" and r.cat(start) == "NOUN" else ""
+        return Split(place, start + 1, lead, (), each=True, entity=entity) if entity else None
+    groups, date, last = [item[0]], item[1], item[2]
+    while r.cat(last) == "AND" and not (cat == "PER" and r.cat(last + 1) == "BY"):
+        after = r.skip(last + 1, "FILL", "BY", "PER", "ALL")
+        another = _item(r, after)
+        if another is None or (another[1] and date) or _begins_anew(r, (last, after), another[2]):
+            break
+        groups, date, last = [*groups, another[0]], another[1] or date, another[2]
+    entity = r.entity(start) if cat == "PER" and len(groups) == 1 else ""
+    return Split(place, last, lead, tuple(groups), each=cat == "PER", entity=entity, date=date)
+
+
+def _begins_anew(r: Reading, between: tuple[int, int], last: int) -> bool:
+    """`for each branch, show the reader with …`: after the comma stands what rows are of, not one more thing to split by."""
+    said = any(r.cat(place) == "FILL" and r.node(place).text.casefold() not in ("the", "our", "a") for place in range(*between))
+    return said or (r.node(between[0]).text in (",", ":", ";") and r.cat(last) in ("WITH", "THAT", "HAVE", "COP"))
+
+
+def _item(r: Reading, j: int) -> tuple[tuple[str, str], str, int] | None:
+    """One thing to split by, the date that its grain is of, and the place after it."""
+    if dim := r.dim(j):
+        last = j + 1 + (r.cat(j + 1) == "CODE_WORD")
+        left_out = r.cat(r.skip(last, "COP")) == "NOT"
+        valued = not left_out and values_at(r, j, ()) is not None
+        return None if valued or r.cat(last) == "JUNK" else ((dim, "none"), "", last)
+    if r.cat(j).startswith("GRAIN_"):
+        of = r.skip(j + 1, "PREP", "FILL")
+        date = r.date_dim(of) if r.cat(of) == "NOUN" else ""
+        return (("", r.cat(j)[6:]), date, of + 1 if date else j + 1)
+    if (date := r.date_dim(j)) and r.cat(j + 1).startswith("GRAIN_"):
+        return ("", r.cat(j + 1)[6:]), date, j + 2
+    return None
+
+
+def _dated(r: Reading, place: int, lead: Lead) -> Dated | None:
+    dim = r.date_dim(place)
+    if dim and r.cat(place + 1).startswith("GRAIN_") and r.cat(place + 2) == "TIME":
+        return Dated(place, place + 2, lead, dim, verb=False)
+    if not dim or r.cat(place + 1).startswith("GRAIN_"):
+        return None
+    return Dated(place, place + 1, lead, dim, r.cat(place) == "VERB")
+
+
+def _measure(r: Reading, place: int, lead: Lead) -> Measure | None:
+    return Measure(place, place + 1, lead, r.node(place).reading.id) if r.cat(place) == "METRIC" else None
+
+
+def _predicate(r: Reading, place: int, lead: Lead) -> Predicate | None:
+    return Predicate(place, place + 1, lead, r.node(place).reading.id) if r.cat(place) == "STATE" else None
+
+
+def _thing(r: Reading, place: int, lead: Lead) -> Thing | None:
+    cat = r.cat(place)
+    if cat != "NOUN" and not cat.startswith("GRAIN_"):
+        return None
+    word = tokens_of(r.node(place).text)[-1].norm
+    plural = singular(word) != word
+    if cat.startswith("GRAIN_"):
+        of = r.skip(place + 1, "PREP", "FILL")
+        date = r.date_dim(of) if r.cat(of) == "NOUN" else ""
+        return Thing(place, of + 1 if date else place + 1, lead, grain=cat[6:], dim=date, plural=plural)
+    if not (r.entity(place) or r.dim(place)):
+        return None
+    last = place + 1 + (r.cat(place + 1) == "CODE_WORD" and bool(r.dim(place)))
+    return Thing(place, last, lead, entity=r.entity(place), dim=r.dim(place), plural=plural or last > place + 1)
+
+
+def _mark(r: Reading, place: int, lead: Lead) -> Mark | None:
+    cat, node = r.cat(place), r.node(place)
+    if cat == "NUM" and not node.percent and node.number == int(node.number) and 0 < node.number <= 1000:
+        return Mark(place, place + 1, lead, "N", int(node.number), node.text)
+    if cat.startswith("OVER_"):
+        return Mark(place, place + 1, lead, "OVER", text=cat[5:])
+    return Mark(place, place + 1, lead, cat, text=node.text.casefold()) if cat in _MARKS else None
+
+
+_RULES: tuple[_Rule, ...] = (_closed, band_at, values_at, _split, _extreme, _threshold, _when, _dated, _measure, _predicate, _thing, _mark)

@@ -1,0 +1,136 @@
+"""Values and nouns that limit the lines: what they say, and what is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rag_backend.planners.grammar.draft import Stop
+from rag_backend.planners.grammar.parts import Mark, Measure, Split, Target, Thing, Values
+from rag_backend.planners.grammar.qualify import qualifying
+from rag_backend.planners.grammar.state import State, opposite
+
+TOGETHER = ("combined", "together", "taken together", "altogether", "overall", "in total")
+_OF_EVERY = ("from every", "of every", "in every", "at every")
+
+
+def qualifier(c: State, part: Target, metric: str) -> None:
+    """`for late loans`, `of female readers`: no number of its own; what it says about the lines holds."""
+    found = qualifying(c, part, metric)
+    before = next((one for one in reversed(c.parts) if one.last <= part.first), None)
+    if isinstance(before, Values) and before.negated and not part.lead:
+        for known in c.draft.filters:
+            if known.at == before.first:
+                known.group = (*known.group, *(opposite(one) for one in found))
+        return
+    for one in found:
+        c.filter((one,), part)
+    c.span("where", part)
+
+
+def values(c: State, place: int, part: Values) -> None:
+    draft = c.draft
+    share = next((ask for ask in draft.asks if ask.transform == "share_of_total"), None)
+    role = ""
+    if share is not None and not share.of:
+        of_part = any(one.role in ("part", "maybe") and one.at < share.first for one in draft.filters)
+        role = "" if of_part else "part" if part.led_by("COP", "THAT", "LIGHT", "HAVE", "WITH") else "maybe"
+    if _alternative(c, place, part):
+        return
+    if part.led_by_word("but") and not part.negated:
+        part = c.parts[place] = _all_but(c, place, part)
+    if c.wait.absent and _leaves_out(c, place):
+        part = c.parts[place] = _without(c, part)
+    if draft.flags & {"vs", "compare"} and _against(c, part):
+        return
+    _joined_values(c, place, part)
+    _named_before(c, place, part)
+    for group in part.where:
+        c.filter(group, part, role)
+    if part.joined == "EACH" and part.only:
+        c.group((part.only.dim, "none"))
+        c.draft.per.append((part.only.dim, "none"))
+    if part.joined == "VS" and part.only:
+        c.group((part.only.dim, "none"))
+    c.span("where", part)
+
+
+def _alternative(c: State, place: int, part: Values) -> bool:
+    """`of A or in B`: one of two conditions on different things."""
+    if not part.led_by("OR"):
+        return False
+    before = c.parts[place - 1] if place else None
+    known = [one for one in c.draft.filters if isinstance(before, Values) and one.at == before.first]
+    if not isinstance(before, Values) or len(known) != 1 or len(part.where) != 1 or part.negated:
+        raise Stop("not_understood", "it is not clear what the alternatives are", c.text(part))
+    known[0].group = (*known[0].group, *part.where[0])
+    c.parts[place] = replace(part, named=True)  # no name of a metric any more
+    c.parts[place - 1] = replace(before, named=True)
+    c.span("where", part)
+    return True
+
+
+def _all_but(c: State, place: int, part: Values) -> Values:
+    """`all loans but crime`."""
+    before = c.parts[place - 1] if place else None
+    if part.only is None or part.only.op != "in" or not (isinstance(before, Thing) and before.led_by("ALL")):
+        raise c.stop(part)
+    return Values(part.first, part.last, part.lead, ((opposite(part.only),),), part.joined, True, part.named)
+
+
+def _leaves_out(c: State, place: int) -> bool:
+    """Whether a value after `without` is left out of the lines: nothing follows that could be absent, or only what the lines are of."""
+    following, asks = c.next_target(place), c.draft.asks
+    if following is None:
+        return True
+    dated = isinstance(following, Thing) and bool(following.entity) and c.model.entities[following.entity].dated
+    return dated and bool(asks) and (not asks[-1].noun or c.model.entities[asks[-1].noun].dated)
+
+
+def _without(c: State, part: Values) -> Values:
+    """`loans without poetry`: a value that lines do not have; of what has many lines that would be another question."""
+    noun = c.draft.asks[-1].noun if c.draft.asks else c.draft.head
+    if part.negated or any(one.op != "in" for group in part.where for one in group) or (noun and not c.model.entities[noun].dated):
+        raise Stop("not_understood", "it is not clear whether none of their lines may have this, or only those counted", c.text(part))
+    c.wait.absent = False
+    none_of = (tuple(opposite(one) for group in part.where for one in group),)
+    return Values(part.first, part.last, part.lead, none_of, "", True, part.named)
+
+
+def _against(c: State, part: Values) -> bool:
+    """`A … compared with B`: one list of both, and a row for each."""
+    one = part.only
+    for known in c.draft.filters:
+        if one and len(known.group) == 1 and known.group[0].dim == one.dim and known.group[0].op == one.op == "in":
+            values = (*known.group[0].values, *(value for value in one.values if value not in known.group[0].values))
+            known.group = (one.model_copy(update={"values": values}),)
+            c.group((one.dim, "none"))
+            return True
+    return False
+
+
+def _joined_values(c: State, place: int, part: Values) -> None:
+    """`readers with A and B`: both for the same one, or either? The words do not say."""
+    before = c.parts[place - 1] if place else None
+    many = isinstance(before, Thing) and before.entity and not c.model.entities[before.entity].dated
+    both = any(node.cat == "ALL" and node.text.casefold() == "both" for node in (*part.lead, *c.r.nodes[part.first : part.last]))
+    if both and part.joined == "AND" and "compare" not in c.draft.flags:
+        raise Stop("not_understood", "both at once, or either of them? the words can mean either", c.text(part))
+    if part.joined == "AND" and many and part.led_by("WITH", "HAVE") and "compare" not in c.draft.flags:
+        raise Stop("not_understood", "it is not clear whether both have to hold for the same one", c.text(part))
+
+
+def _named_before(c: State, place: int, part: Values) -> None:
+    """`from every branch except A`: not a row for each, but all of them without one. `fined, paid`: a number, not a value."""
+    before, only = c.parts[place - 1] if place else None, part.only
+    if isinstance(before, Split) and part.negated and only and before.groups == ((only.dim, "none"),):
+        together = any(node.text.casefold() in TOGETHER for node in c.r.nodes)
+        if together or c.r.node(before.first).text.casefold() in _OF_EVERY:
+            c.draft.groups = [one for one in c.draft.groups if one != before.groups[0]]
+            c.draft.per = [one for one in c.draft.per if one != before.groups[0]]
+    if isinstance(before, Thing) and only and before.dim == only.dim and not part.negated and not before.entity:
+        raise c.stop(part)
+    numbers = any(one.kind == "METRIC" for one in c.r.node(part.first).readings)
+    around = [c.parts[at] for at in (place - 2, place - 1, place + 1, place + 2) if 0 <= at < len(c.parts)]
+    against = any(isinstance(one, Mark) and one.kind == "VS" for one in around) and any(isinstance(one, Measure) for one in around)
+    if numbers and (against or (isinstance(before, Measure) and part.led_by("AND"))):
+        raise c.stop(part)

@@ -1,0 +1,218 @@
+"""Words that say what is to be done with the parts around them: count, average, share, compare, order."""
+
+from __future__ import annotations
+
+from rag_backend.planners.grammar import calendar
+from rag_backend.planners.grammar.draft import Ask
+from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Split, Target, Thing, Values, When
+from rag_backend.planners.grammar.state import State
+from rag_backend.planners.grammar.targets import is_group
+
+
+def mark(c: State, place: int, part: Mark) -> None:
+    draft, wait, kind = c.draft, c.wait, part.kind
+    if kind.startswith("STAT_"):
+        _stat(c, place, part)
+    elif kind == "SHARE":
+        _share(c, place, part)
+    elif kind == "RATIO":
+        draft.flags.add("ratio")
+    elif kind == "RUN" and part.text.startswith("add") and not part.text.endswith("over"):
+        draft.flags.add("adds up")
+    elif kind == "CHANGE" and ("percent" in part.text or "%" in part.text):
+        draft.flags |= {"change", "percent change"}
+    elif kind in ("RUN", "TREND", "CHANGE", "COMPARE", "VS", "LIST"):
+        draft.flags.add({"RUN": "run", "TREND": "trend"}.get(kind, kind.lower()))
+        after = c.parts[place + 1] if place + 1 < len(c.parts) else None
+        c.joined = c.joined or (kind == "VS" and isinstance(after, Measure))
+    elif kind == "OVER":
+        _over(c, part)
+    elif kind in ("GROWN", "SHRUNK"):
+        _growth(c, kind == "GROWN")
+    elif kind == "HOWMANY" and _people(c, place):
+        return
+    elif kind == "HOWMANY":
+        following = c.next_target(place)
+        if following is not None and _is_said_of(c, place, following):
+            raise c.stop(part)
+        after = c.parts[place + 1] if place + 1 < len(c.parts) else None
+        if isinstance(after, Mark) and after.kind == "UNIT_WORD" and after.text == "days":
+            wait.count = True
+            return
+        wait.count = following is not None or _trailing(c, place)
+    elif kind == "MUCH":
+        wait.much = True
+    elif kind == "N":
+        _count_of_rows(c, place, part)
+    elif kind in ("WHICH", "RANK"):
+        wait.which = True
+        draft.flags.add("ranked" if kind == "RANK" else "which")
+    elif kind in ("ORDER", "BY", "PER"):
+        _by(c, place, part)
+    elif kind.startswith("DIR_"):
+        _direction(c, kind == "DIR_DESC")
+    elif kind == "WITHOUT":
+        wait.absent = True
+    elif kind == "UNIT_WORD":
+        _unit_word(c, part)
+
+
+def _count_of_rows(c: State, place: int, part: Mark) -> None:
+    """A bare number is how many rows are wanted: it stands before what the rows are of, or after the ranking."""
+    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
+    alone = following is None or (isinstance(following, (Thing, Extreme, Values)) and not following.led_by("AND", "OR", "PREP"))
+    if c.wait.number or part.led_by("OR") or not alone:
+        raise c.stop(part)
+    c.wait.number = part.number
+
+
+def _over(c: State, part: Mark) -> None:
+    """`month over month`; after a single period, the one before it is meant: "last quarter against the quarter before"."""
+    periods = [period for period, _ in c.draft.periods]
+    split = any(isinstance(one, Split) and any(dim == "" for dim, _ in one.groups) for one in c.parts)
+    unit = part.text or (periods[0].unit if periods else "")
+    if len(periods) == 1 and periods[0].unit == unit and periods[0].start and not periods[0].several and not split:
+        before = calendar.period(calendar.shifted(periods[0].start, unit, -1), unit)
+        c.draft.periods.append((before, part.first))
+        c.draft.flags.add("vs")
+        c.draft.flags.discard("change")
+        return
+    if not unit:
+        raise c.stop(part)
+    c.draft.flags.add("change")
+    c.group(("", unit))
+
+
+def _is_said_of(c: State, place: int, target: Target) -> bool:
+    """Whether a noun is what somebody had, not what is counted: "how many children had a crime loan"."""
+    between = [part for part in c.parts[place + 1 :] if part.first <= target.first]
+    return any(part.led_by("HAVE", "THAT", "WITH") for part in between)
+
+
+def _people(c: State, place: int) -> bool:
+    """`how many children`: a value whose word stands for what it describes."""
+    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
+    if not isinstance(following, Values) or following.only is None or following.named or following.negated:
+        return False
+    entity = c.model.dimensions[following.only.dim].describes
+    target = c.next_target(place)
+    if not entity or not (target is None or target.led_by("PREP") or _is_said_of(c, place, target)):
+        return False
+    c.ask(Ask(c.lexicon.base_count(entity), noun=entity, counted=True), c.parts[place])
+    c.joined = False
+    return True
+
+
+def _trailing(c: State, place: int) -> bool:
+    """`loans: how many?` and `loan count` count what stands before; nothing waits."""
+    asks = c.draft.asks
+    if place and asks and isinstance(c.parts[place - 1], (Thing, Measure, Values, When, Split)):
+        for ask in asks[-1:]:
+            ask.counted = True
+    elif place and isinstance(c.parts[place - 1], Thing) and c.draft.head:
+        _count_head(c)
+    else:
+        raise c.stop(c.parts[place])
+    return False
+
+
+def _count_head(c: State) -> None:
+    """`branch count`: the noun at the head is what is counted."""
+    draft = c.draft
+    entity, draft.head = draft.head, ""
+    draft.groups = [one for one in draft.groups if one != draft.subject]
+    draft.subject = None
+    draft.asks.append(Ask(c.lexicon.base_count(entity), noun=entity, counted=True))
+
+
+def _stat(c: State, place: int, part: Mark) -> None:
+    stat = part.kind[5:]
+    later = [p for p in c.parts[place + 1 :] if isinstance(p, Measure) or (isinstance(p, Mark) and p.kind in ("HOWMANY", "MUCH"))]
+    noun = c.next_target(place)
+    if later or (isinstance(noun, Thing) and noun.entity) or not c.draft.asks:
+        c.wait.stats.append(stat)
+    else:
+        c.draft.asks[-1].stats.append(stat)
+    if stat in ("max", "min"):
+        c.draft.flags.add("extreme")
+
+
+def _share(c: State, place: int, part: Mark) -> None:
+    draft = c.draft
+    following = c.next_target(place)
+    whole = part.text.endswith(("total", "in percent", "in %")) and part.text.startswith(("as", "in "))
+    ratio = part.led_by_word("as") or part.text in ("divided by",) or part.text.startswith("as ")
+    if "share" in draft.flags:
+        return
+    draft.flags.add("share")
+    if draft.asks and not whole and ratio and following is not None:
+        draft.asks[-1].of, draft.asks[-1].transform = "?", "share_of_total"
+        c.wait.share = True
+    elif draft.asks and (whole or following is None):
+        draft.asks[-1].transform = "share_of_total"
+    else:
+        c.wait.share = True
+    before = c.parts[place - 1] if place else None
+    said_of = not part.lead or part.led_by_word("as", ":") or all(node.text in (":", ",") for node in part.lead)
+    if isinstance(before, Values) and said_of and c.wait.share:
+        for one in draft.filters:
+            if one.at == before.first:
+                one.role = "part" if ratio else "maybe"
+
+
+def _growth(c: State, up: bool) -> None:
+    draft = c.draft
+    draft.flags.add("change")
+    if c.wait.extreme is not None:
+        draft.by_change = up if c.wait.extreme.desc else not up
+        draft.limit = draft.limit or c.wait.extreme.n or c.wait.number or 1
+        c.wait.extreme, c.wait.number = None, 0
+    elif any(isinstance(one, Extreme) and one.kind == "most" for one in c.parts):
+        draft.by_change = up
+
+
+def _by(c: State, place: int, part: Mark) -> None:
+    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
+    if isinstance(following, When) and part.kind == "PER":
+        if not following.period.several:
+            raise c.stop(part)
+        c.group(("", following.period.unit))
+        return
+    across = part.text.startswith(("across", "over"))
+    if isinstance(following, Thing) and following.entity and not following.dim and across and c.draft.subject is None:
+        return
+    if isinstance(following, Values) and part.kind == "PER" and c.next_target(place) is None:
+        raise c.stop(following)
+    if isinstance(following, (Values, When)) and part.kind != "ORDER":
+        return
+    target = c.next_target(place)
+    if isinstance(following, Dated) or (isinstance(following, Thing) and following.dim and is_group(c, following)):
+        if isinstance(following, Thing) and part.kind == "ORDER":
+            c.draft.order.append((following.dim, False))
+            c.draft.flags.add("ordered by group")
+        return
+    if target is None and not isinstance(following, (Extreme, Mark)):
+        raise c.stop(part)
+    c.wait.order = part
+
+
+def _direction(c: State, desc: bool) -> None:
+    draft = c.draft
+    if draft.order:
+        draft.order[-1] = (draft.order[-1][0], desc)
+    elif len(draft.asks) == 1 and draft.groups:
+        draft.order.append((draft.asks[0].id, desc))
+    else:
+        c.draft.flags.add("descending" if desc else "ascending")
+
+
+def _unit_word(c: State, part: Mark) -> None:
+    """`in dollars`, `in days`: what the number is measured in, where it is."""
+    units = {c.model.metrics[one.id].unit for one in c.draft.asks}
+    if part.text == "days" and ("days" in units or c.wait.count):
+        return
+    if part.text in ("percent", "%") and "share" in c.draft.flags:
+        return
+    if part.text in ("dollars", "usd", "bucks", "dollar") and "USD" in units:
+        return
+    raise c.stop(part)

@@ -1,0 +1,142 @@
+"""Nouns in a question: what is counted, what rows are of, what a number is of each of, or what only says of which lines."""
+
+from __future__ import annotations
+
+from rag_backend.planners.grammar.conditions import TOGETHER, qualifier
+from rag_backend.planners.grammar.draft import Ask, Stop
+from rag_backend.planners.grammar.parts import Mark, Measure, Split, Target, Thing, Threshold, Values, When
+from rag_backend.planners.grammar.state import State
+from rag_backend.query.typed_query import Condition
+
+
+def noun(c: State, place: int, part: Thing, metric: str) -> None:
+    wait, draft = c.wait, c.draft
+    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
+    if _modifies(c, place, part):
+        return
+    tested = metric and not (wait.count or wait.which or wait.number) and isinstance(following, Threshold) and not following.led_by("HAVE")
+    if tested and (draft.subject or draft.asks) and (target := c.next_target(place + 1)) in (None, *_joined_targets(target)):
+        wait.measure = metric
+        return
+    if wait.absent and part.dim and not part.entity:
+        _no_value(c, part)
+    elif _goes_without_saying(c, place, part):
+        return
+    elif "PER" in c.leads and part.entity and draft.asks and (draft.asks[-1].stats or draft.asks[-1].averaged or c.mean_follows()):
+        draft.asks[-1].per = part.entity
+    elif "PER" in c.leads and part.dim:
+        c.group((part.dim, "none"))
+        draft.per.append((part.dim, "none"))
+        c.span("group_by", part)
+    elif "PER" in c.leads:
+        raise Stop("not_understood", f"{c.text(part)!r}: each of them has no name to show", c.text(part))
+    elif wait.count:
+        _counted(c, part, metric)
+    elif wait.which or wait.number or part.led_by_word("what", "which"):
+        c.subject(part)
+    elif part.entity and "mean" in wait.stats and draft.asks and not part.plural:
+        draft.asks[-1].per, wait.stats = part.entity, []
+        draft.asks[-1].averaged = True
+    elif wait.stats or wait.share:
+        _counted(c, part, metric)
+    elif draft.asks and _of_each(c, part):
+        draft.asks[-1].per = part.entity
+    elif (draft.asks and not c.joined) or (part.entity and part.dim and "PREP" in c.leads and not draft.head):
+        qualifier(c, part, metric)
+    elif part.entity and not part.dim:
+        before = c.parts[place - 1] if place else None
+        if isinstance(before, Values) and part.led_by("PREP") and any(one.kind == "METRIC" for one in c.r.node(before.last - 1).readings):
+            raise c.stop(part)
+        if draft.head or draft.subject:
+            _qualifier_or_ask(c, part, metric)
+        else:
+            c.ask(Ask(metric, noun=part.entity), part)
+    elif part.entity and draft.asks:
+        c.ask(Ask(metric, noun=part.entity), part)
+    else:
+        c.subject(part)
+
+
+def _joined_targets(target: Target | None) -> tuple[Target, ...]:
+    return (target,) if target is not None and target.led_by("AND", "OR") else ()
+
+
+def _goes_without_saying(c: State, place: int, part: Thing) -> bool:
+    """What was named before: "in percent of the branch's own loans" by branch, "over the months" of a running total."""
+    draft = c.draft
+    if part.dim and not part.entity and (part.dim, "none") in draft.groups and c.wait.share:
+        return True
+    if part.dim and part.plural and part.led_by("ALL") and any(node.text.casefold() in TOGETHER for node in c.r.nodes):
+        return True
+    if draft.head and part.dim in c.model.entities[draft.head].list and not draft.asks and (c.joined or c.leads & {"WITH"}):
+        return True
+    if part.grain and draft.flags & {"run", "trend"} and not any(dim == "" for dim, _ in draft.groups):
+        c.group(("", part.grain))
+        return True
+    before = c.parts[place - 1] if place else None
+    ranked = isinstance(before, Measure) and draft.order and draft.asks and draft.asks[-1].first == before.first
+    if part.dim and ranked and draft.subject is None and not part.lead:
+        c.subject(part)
+        return True
+    listed = len(c.parts) > place - 2 >= 0 and isinstance(c.parts[place - 2], (Split, When))
+    if part.entity and part.dim and draft.subject and not draft.asks and part.dim not in (draft.subject[0],) and c.leads & {"PREP"}:
+        qualifier(c, part, "")
+        draft.flags.add("rows of")
+        return True
+    if part.entity and part.dim and draft.asks and isinstance(before, Values) and listed and not c.wait.count:
+        c.leads.add("PREP")
+        qualifier(c, part, "")
+        return True
+    return False
+
+
+def _modifies(c: State, place: int, part: Thing) -> bool:
+    """`fine of a loan`, `loan fines`, `what does a loan cost on average`: a noun that says of what a number is."""
+    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
+    if not part.entity or part.plural or not isinstance(following, Measure) or c.wait.count:
+        return False
+    if not following.lead and not c.model.metrics[following.metric].count:
+        c.wait.of = part.entity
+        return True
+    if not c.draft.asks and part.led_by_word("a", "an") and any(isinstance(p, Mark) and p.kind == "STAT_mean" for p in c.parts):
+        c.wait.per = part.entity
+        return True
+    return False
+
+
+def _no_value(c: State, part: Thing) -> None:
+    """`loans with no genre`."""
+    noun = c.draft.asks[-1].noun if c.draft.asks else ""
+    if not noun or not c.model.entities[noun].dated:
+        raise c.stop(part)
+    c.wait.absent = False
+    c.filter((Condition(dim=part.dim, op="is_null"),), part)
+    c.span("where", part)
+
+
+def _qualifier_or_ask(c: State, part: Thing, metric: str) -> None:
+    if c.joined and part.led_by("AND"):
+        c.ask(Ask(metric, noun=part.entity), part)
+    else:
+        qualifier(c, part, metric)
+
+
+def _counted(c: State, part: Thing, metric: str) -> None:
+    if part.grain == "day":
+        c.wait.count = True
+        return
+    if not metric:
+        raise Stop("not_understood", f"{c.text(part)!r} cannot be counted", c.text(part))
+    if c.draft.asks and not c.begins(part):
+        raise c.stop(part)
+    c.ask(Ask(metric, noun=part.entity, counted=c.wait.count), part)
+
+
+def _of_each(c: State, part: Thing) -> bool:
+    """`a reader` after a number that is an average: for each of them."""
+    ask = c.draft.asks[-1]
+    single = part.led_by("ART") or part.led_by_word("a", "an", "one")
+    if not part.entity or part.plural or not single or ask.per:
+        return False
+    later = any(isinstance(one, Mark) and one.kind.startswith("STAT_") for one in c.parts)
+    return bool(ask.stats) or ask.averaged or later or bool(c.model.metrics[ask.id].per) or "extreme" in c.draft.flags

@@ -1,0 +1,196 @@
+"""The reading of one question as far as it is: the draft, what waits for its number or noun, and the steps that every rule is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rag_backend.planners.grammar.draft import Ask, Draft, Filter, Reading, Stop, Test
+from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Split, Target, Thing, Threshold, Values
+from rag_backend.planners.grammar.tokens import tokens_of
+from rag_backend.query.typed_query import Condition
+
+AVERAGES = ("average", "mean", "avg")
+
+
+@dataclass
+class Pending:
+    """Words that wait for the number or the noun that they belong to."""
+
+    count: bool = False
+    much: bool = False
+    stats: list[str] = field(default_factory=list)
+    test: Threshold | None = None
+    after_split: bool = False
+    extreme: Extreme | None = None
+    share: bool = False
+    absent: bool = False
+    measure: str = ""
+    of: str = ""
+    per: str = ""
+    order: Mark | None = None
+    number: int = 0
+    which: bool = False
+
+
+class State:
+    """What the rules read and write. `leads`: the function words that lead to the present part, over values and windows."""
+
+    def __init__(self, r: Reading, parts: list[Part]) -> None:
+        self.r, self.parts, self.lexicon, self.model = r, parts, r.lexicon, r.lexicon.model
+        self.draft, self.wait = Draft(), Pending()
+        self.joined, self.split_last = True, False
+        self.leads: set[str] = set()
+        self.dated = False
+        self.unsaid: list[Part] = []
+
+    def begins(self, part: Part) -> bool:
+        """Whether one more number may be asked for here: after a joiner, or where a question word begins anew."""
+        wait = self.wait
+        return self.joined or wait.count or wait.much or bool(wait.stats) or wait.share
+
+    def ask(self, ask: Ask, part: Part) -> None:
+        wait, draft = self.wait, self.draft
+        if wait.much and self.model.metrics[ask.id].count and not self.r.node(part.first).reading.value:
+            raise self.stop(part)
+        ask.of_entity, wait.of = wait.of, ""
+        ask.first, ask.text, ask.stats = part.first, self.text(part), [*wait.stats]
+        if wait.share:
+            if draft.asks and draft.asks[-1].of == "?":
+                draft.asks[-1].of, wait.share = "" if ask.id == draft.asks[-1].id else ask.id, False
+                return
+            ask.transform, wait.share = "share_of_total", False
+        wait.stats, wait.count, wait.much = [], False, False
+        ask.per, wait.per = wait.per or ask.per, ""
+        self.one_clause(part)
+        draft.asks.append(ask)
+        self.span(f"metric {ask.id}", part)
+
+    def one_clause(self, part: Part) -> None:
+        """What stands between two numbers might hold for the first of them alone."""
+        draft = self.draft
+        if not draft.asks:
+            return
+        first = draft.asks[0].first
+        if draft.group_at > first and any(isinstance(one, Split) and one.first > part.first for one in self.parts):
+            raise Stop("not_understood", "one question at a time: what is split differently has to be asked separately", self.text(part))
+        if any(first < at for at in [*(one.at for one in draft.filters), *(at for _, at in draft.periods)]):
+            raise Stop("not_understood", "it is not clear whether what was said before holds for both", self.text(part))
+
+    def subject(self, part: Thing) -> None:
+        """What the rows of the answer are."""
+        draft, wait = self.draft, self.wait
+        if part.entity and not part.dim:
+            if wait.number or (wait.which and not draft.asks):
+                label = self.model.entities[part.entity].label
+                raise Stop("not_permitted", f"{label} are counted, never named", self.text(part))
+            raise self.stop(part)
+        group = ("", part.grain) if part.grain else (part.dim, "none")
+        if part.grain and part.dim:
+            self.date(part.dim, -1, part)
+        if draft.subject not in (None, group) and not self.joined:
+            raise self.stop(part)
+        ranked = bool(draft.order) and draft.subject is None and not part.lead
+        if draft.asks and not (self.joined or ranked or wait.which or wait.number or wait.extreme or part.led_by_word("what", "which")):
+            raise self.stop(part)
+        if group not in draft.groups:
+            draft.groups.append(group)
+        if draft.subject is None:
+            draft.subject, draft.head = group, part.entity
+        if wait.number:
+            draft.limit, wait.number = wait.number, 0
+        if wait.which or part.led_by_word("what", "which"):
+            draft.flags.add("which")
+        wait.which = False
+        self.span("group_by", part)
+
+    def filter(self, group: tuple, part: Part, role: str = "") -> None:  # type: ignore[type-arg]
+        known = [one for one in self.draft.filters if one.role == role]
+        if any(one.group == group for one in known):
+            return
+        for one in known:
+            if len(one.group) == len(group) == 1 and one.group[0].dim == group[0].dim and one.group[0].op == group[0].op == "in":
+                raise Stop("not_understood", "two conditions on the same thing that cannot both hold", self.text(part))
+        self.draft.filters.append(Filter(group, part.first, role))
+
+    def group(self, group: tuple[str, str]) -> None:
+        if group not in self.draft.groups:
+            self.draft.groups.append(group)
+
+    def date(self, dim: str, verb_at: int, part: Part) -> None:
+        if self.dated and verb_at >= 0:
+            self.unsaid.append(part)
+            return
+        if self.draft.date not in ("", dim) and (self.draft.verb_at < 0 or verb_at < 0):
+            raise Stop("not_understood", "two dates are named", self.text(part))
+        self.draft.date, self.draft.verb_at = dim, verb_at
+        self.span("time.date", part)
+
+    def verb(self, place: int) -> None:
+        """A verb that says which date a time phrase means: "received", "paid"."""
+        words = [token.norm for token in tokens_of(self.r.node(place).text) if token.norm not in ("out", "in")]
+        word = words[-1] if words else ""
+        if word in self.lexicon.verbs and not self.dated:
+            self.draft.date, self.draft.verb_at, self.dated = self.lexicon.verbs[word], place, True
+
+    def next_target(self, place: int) -> Target | None:
+        """The number or noun that follows, with nothing but its values between."""
+        for part in self.parts[place + 1 :]:
+            if isinstance(part, (Measure, Thing)):
+                return part
+            passed = isinstance(part, Values) or (isinstance(part, Dated) and part.verb)
+            if not passed and not (isinstance(part, Mark) and part.kind in ("HOWMANY", "MUCH")):
+                return None
+        return None
+
+    def test(self, metric: str, part: Threshold, after_split: bool) -> None:
+        for op, value in part.tests:
+            number = None if part.of else value
+            self.draft.tests.append(Test(metric, op, number, part.of, part.percent, after_split))
+        self.span("having", part)
+
+    def order(self, metric: str, desc: bool, part: Part, shown: bool = False) -> None:
+        """Rank by a metric, which is shown too."""
+        draft, wait = self.draft, self.wait
+        stats, wait.stats = wait.stats, []
+        if not any(one.id == metric for one in draft.asks):
+            averaged = isinstance(part, Measure) and tokens_of(self.r.node(part.first).text)[0].norm in AVERAGES
+            noun = part.entity if isinstance(part, Thing) else ""
+            ask = Ask(metric, stats=stats, noun=noun, averaged=averaged, counted=True, first=part.first, text=self.text(part))
+            ask.of_entity, wait.of = wait.of, ""
+            if wait.share:
+                ask.transform, wait.share = "share_of_total", False
+            draft.asks.append(ask)
+        draft.order.append((metric, desc if "bottom" not in draft.flags else False))
+        draft.flags.add("ranked")
+        self.span(f"order_by {metric}", part)
+
+    def limit(self, extreme: Extreme) -> None:
+        draft = self.draft
+        draft.limit = extreme.n or self.wait.number or draft.limit or 1
+        draft.offset, self.wait.number = extreme.offset or draft.offset, 0
+        draft.flags.add("winner")
+
+    def of_lines(self) -> str:
+        return next((name for name, one in self.model.metrics.items() if one.count and not one.where), "")
+
+    def mean_follows(self) -> bool:
+        return any(isinstance(one, Mark) and one.kind == "STAT_mean" for one in self.parts) and not self.wait.stats
+
+    def stop(self, part: Part) -> Stop:
+        return Stop("not_understood", f"I do not understand {self.text(part)!r} here", self.text(part))
+
+    def unfinished(self) -> Stop:
+        waiting = [part for part in self.parts if isinstance(part, (Mark, Extreme, Threshold))]
+        text = self.text(waiting[-1]) if waiting else ""
+        return Stop("not_understood", f"{text!r} is said of a number or a thing that is not named", text)
+
+    def text(self, part: Part) -> str:
+        return " ".join(node.text for node in self.r.nodes[part.first : part.last])
+
+    def span(self, slot: str, part: Part) -> None:
+        self.draft.spans.append((slot, part.first, part.last))
+
+
+def opposite(one: Condition) -> Condition:
+    """The same test the other way round."""
+    return one.model_copy(update={"op": "in" if one.op == "not_in" else "not_in"})

@@ -1,0 +1,103 @@
+"""A typed query in plain words: what an answer says was asked, and what an option of a question back offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from medflow.specs.semantic import SemanticModel
+from rag_backend.labels import label_of
+from rag_backend.query.typed_query import Condition, Having, TypedQuery, Where
+
+_OPS = {
+    "not_in": "not ",
+    "lt": "below ",
+    "le": "up to ",
+    "gt": "above ",
+    "ge": "from ",
+    "starts_with": "beginning with ",
+    "in": "",
+    "has": "with ",
+}
+_TESTS = {"eq": "exactly", "ne": "other than", "lt": "under", "le": "at most", "gt": "over", "ge": "at least"}
+
+
+def in_words(query: TypedQuery, model: SemanticModel) -> str:
+    """The typed query as a sentence: nothing in it is left out."""
+    return "; ".join(part for part in _parts(query, model) if part)
+
+
+def _parts(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
+    yield _subject(query, model)
+    if query.unit.entity:
+        tests = _having(query.unit.having, model)
+        yield f"for each of {model.entities[query.unit.entity].label}{f' with {tests}' if tests else ''}"
+    if query.group_by:
+        grained = [model.dimensions[g.dim].label + (f" ({g.grain})" if g.grain != "none" else "") for g in query.group_by]
+        yield f"by {' and '.join(grained)}"
+    yield conditions(query.where, model)
+    yield _time(query, model)
+    if tests := _having(query.having, model):
+        yield f"only with {tests}"
+    if query.limit.n:
+        order = (
+            f" by {_label(model, query.order_by[0].by)}, {'highest' if query.order_by[0].desc else 'lowest'} first"
+            if query.order_by
+            else ""
+        )
+        per = f" for each {' and '.join(_label(model, name) for name in query.limit.per)}" if query.limit.per else ""
+        yield f"the first {query.limit.n}{order}{per}{', ties included' if query.limit.ties else ''}"
+
+
+def _subject(query: TypedQuery, model: SemanticModel) -> str:
+    if query.form == "list":
+        return f"a list of {model.entities[query.entity].label}"
+    named = []
+    for use in query.metrics:
+        stat = f"{use.stat} of " if use.stat != "default" else ""
+        own = f" ({conditions(use.where, model)})" if use.where else ""
+        shape = f", {use.transform.replace('_', ' ')}" if use.transform != "none" else ""
+        named.append(f"{stat}{model.metrics[use.id].label}{own}{shape}")
+    return " and ".join(named)
+
+
+def conditions(where: Where, model: SemanticModel) -> str:
+    """All groups of conditions in words."""
+    groups = [" or ".join(_condition(one, model) for one in group) for group in where]
+    return " and ".join(f"({text})" if len(group) > 1 and len(groups) > 1 else text for text, group in zip(groups, where, strict=True))
+
+
+def _condition(one: Condition, model: SemanticModel) -> str:
+    declared = model.dimensions[one.dim]
+    if one.op in ("is_null", "not_null"):
+        return f"{declared.label} is {'not ' if one.op == 'not_null' else ''}known"
+    named = [label_of(model, one.dim, value) for value in one.values]
+    return f"{declared.label} {_OPS[one.op]}{' or '.join(named)}"
+
+
+def _having(having: tuple[Having, ...], model: SemanticModel) -> str:
+    tests = []
+    for one in having:
+        against = f"{one.value:g}" if one.value is not None else f"the {one.of.replace('_', ' ')}"
+        tests.append(f"{model.metrics[one.metric].label} {_TESTS[one.op]} {against}")
+    return " and ".join(tests)
+
+
+def _time(query: TypedQuery, model: SemanticModel) -> str:
+    if not query.time.date:
+        return ""
+    label = model.dimensions[query.time.date].label
+    if query.compare:
+        sides = [f"{window.label} ({window.start} to {_last(window.until)})" for window in query.compare]
+        return f"{label}: {' against '.join(sides)}"
+    start, until = query.time.start, query.time.until
+    return f"{label} {f'from {start}' if start else ''}{' ' if start and until else ''}{f'to {_last(until)}' if until else ''}"
+
+
+def _last(until: date) -> date:
+    return until - timedelta(days=1)
+
+
+def _label(model: SemanticModel, name: str) -> str:
+    known = model.metrics.get(name) or model.dimensions.get(name)
+    return known.label if known else name.replace("_", " ")
