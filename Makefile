@@ -16,7 +16,7 @@ demo: $(STAMP)  ## make the environment, generate sample claims, run the pipelin
 	@$(BIN)/medflow demo
 
 test: packages $(DEV)  ## all set-up and all tests; long suites as a fixed seeded sample (what CI runs)
-	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/engines tests/planners tests/agents tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
+	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/engines tests/planners tests/agents tests/definitions tests/examples tests/library tests/api tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
 	@$(BIN)/pytest tests/pipeline tests/eval -n $(WORKERS) --dist worksteal
 	@$(BIN)/pytest tests/spark --ignore tests/spark/test_bench.py  # minutes: test-full runs it
 
@@ -26,7 +26,7 @@ test-full: packages $(DEV)  ## the same with whole counts
 check: $(DEV) lint types fast  ## lint, types, architecture, fast tests
 
 fast: $(DEV)  ## the fast tests alone
-	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator/test_rules.py tests/spark_jobs tests/cli tests/test_architecture.py tests/test_docs.py -n $(WORKERS)
+	@$(BIN)/pytest tests/specs tests/sql tests/query tests/definitions tests/validator/test_rules.py tests/spark_jobs tests/cli tests/test_architecture.py tests/test_docs.py -n $(WORKERS)
 
 lint: $(DEV)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

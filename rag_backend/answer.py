@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -18,6 +19,13 @@ def status_of(turn: Turn) -> Status:
     if turn.refusal:
         return "refused"
     return "clarify" if turn.clarification else "answered"
+
+
+def lane_of(turn: Turn) -> str:
+    """How the answer came about; certified is a badge for answered questions whose every part is an approved example."""
+    if turn.kind == "definition":
+        return "definition"
+    return "certified" if turn.examples and turn.kind == "data" and status_of(turn) == "answered" else turn.lane
 
 
 def answer_of(turn: Turn, services: Services) -> dict[str, Any]:
@@ -42,7 +50,8 @@ def answer_of(turn: Turn, services: Services) -> dict[str, Any]:
         "interpretation": turn.interpretation,
         "typed_query": query.model_dump(mode="json") if query else None,
         "planner": services.planner.name,
-        "lane": "definition" if turn.kind == "definition" else turn.lane,
+        "lane": lane_of(turn),
+        "examples": list(turn.examples) if lane_of(turn) == "certified" else [],
         "sql": turn.approved.sql if turn.approved else "",
         "dialect": services.engine.dialect,
         "engine": services.engine.name,
@@ -50,10 +59,12 @@ def answer_of(turn: Turn, services: Services) -> dict[str, Any]:
         "rows": [_row(row, columns, services.model) for row in (table.rows if table else [])],
         "row_count": len(table.rows) if table else 0,
         "truncated": bool(table and table.truncated),
+        "masked_columns": list(dict.fromkeys(column for _, column, _ in turn.suppressed)),
+        "suppressed_cells": [list(cell) for cell in turn.suppressed],
         "options": [{"id": o.id, "label": o.label, "typed_query": o.query.model_dump(mode="json")} for o in turn.options],
         "findings": [{"kind": f.kind, "text": f.text, "cells": [list(cell) for cell in f.cells]} for f in turn.findings],
         "explanation": turn.explanation,
-        "definitions": list(turn.definitions),
+        "definitions": [{"term": d.term, "text": d.text, "source": d.source} for d in turn.definitions],
         "date_column": query.time.date if query else "",
         "window": {"from": _cell(query.time.start), "to": _cell(query.time.until)} if query else None,
         "release": {"number": services.release.number, "created_at": services.release.created_at.isoformat()},
@@ -74,4 +85,8 @@ def _cell(value: Any) -> Any:
         return str(value)
     if isinstance(value, (date, datetime)):
         return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has no such number
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {name: _cell(item) for name, item in value.items()}
     return [_cell(item) for item in value] if isinstance(value, list) else value

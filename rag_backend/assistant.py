@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import date
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
+
+from sqlalchemy import Engine
 
 from medflow.errors import UsageError
 from medflow.lakehouse.database import connect
-from medflow.lakehouse.releases import read_release
+from medflow.lakehouse.releases import Release, read_release, release_stamp
 from medflow.settings import Settings
-from medflow.specs.policy import load_policies
+from medflow.specs.examples import load_examples
+from medflow.specs.glossary import load_glossary
+from medflow.specs.policy import Policy, load_policies
 from medflow.specs.semantic import load_semantic_model
+from medflow.specs.table import TableSpec
 from medflow.specs.tables import load_tables
 from rag_backend.agents.flow import walk
 from rag_backend.agents.turn import Limits, Services, Turn
 from rag_backend.answer import answer_of
-from rag_backend.engines.base import Cancellation
+from rag_backend.engines.base import Cancellation, Query
 from rag_backend.engines.duckdb import DuckDBEngine
-from rag_backend.planners.base import Outcome, Refused
+from rag_backend.engines.reader_files import FOLDER
+from rag_backend.examples import example_patterns
+from rag_backend.planners.base import Outcome
 from rag_backend.planners.grammar.lexicon import Lexicon
 from rag_backend.planners.grammar.plan import plan
-from rag_backend.values import values_of
+from rag_backend.query.typed_query import TypedQuery
+from rag_backend.small_cells.shown import ShownInProcess
+from rag_backend.values import ReleaseView, values_of
 
 
 @dataclass(frozen=True)
@@ -38,31 +48,111 @@ class GrammarPlanner:
 
 
 @dataclass(frozen=True)
-class _NoPlanner:
-    """Stands where a planner will, while the values that it needs are read."""
-
-    name: str = "none"
-
-    def plan(self, question: str, today: date) -> Outcome:
-        return Refused("not_understood", "the assistant is not ready")
-
-
-@dataclass(frozen=True)
 class Assistant:
-    """Answers questions on one release for one role."""
+    """Answers questions on one release for one role. Built once, never changed: as many threads as like ask the same one."""
 
     services: Services
 
-    def ask(self, question: str, today: date, cancel: Cancellation | None = None) -> dict[str, Any]:
-        """A question in plain words; the answer as ASSISTANT 7 writes it."""
-        return self._answered(Turn(question, today, cancel or Cancellation()))
+    def ask(self, question: str, today: date, cancel: Cancellation | None = None, *, user: str = "") -> dict[str, Any]:
+        """A question in plain words; the answer as ASSISTANT 7 writes it. `user`: whose earlier answers limit what small cells leave."""
+        return self._answered(Turn(question, today, cancel or Cancellation(), user=user))
+
+    def query(
+        self, query: TypedQuery, today: date, cancel: Cancellation | None = None, *, question: str = "", user: str = ""
+    ) -> dict[str, Any]:
+        """A question that is typed already; `question` is the text that it was read from, if there was one. `user`: as for `ask`."""
+        return self._answered(Turn(question, today, cancel or Cancellation(), parts=(query,), user=user))
 
     def sql(self, text: str, today: date, cancel: Cancellation | None = None) -> dict[str, Any]:
         """SQL that the user typed, through the same proof and the same walls."""
         return self._answered(Turn(text, today, cancel or Cancellation(), kind="sql", sql=text, lane="sql"))
 
+    def check(self) -> None:
+        """See that the role's file of the release opens.
+
+        Raises:
+            QueryError: it does not.
+        """
+        services = self.services
+        one = Query("SELECT 1 AS one", services.release.number, services.policy, 1, services.limits.seconds)
+        services.engine.run(one, Cancellation())
+
     def _answered(self, turn: Turn) -> dict[str, Any]:
         return answer_of(walk(turn, self.services), self.services)
+
+
+class Assistants:
+    """One lake for one role: the assistant of each release, built when it is first asked. Safe for several threads.
+
+    Raises:
+        UsageError: no such role. DeclarationError: the knowledge base.
+    """
+
+    def __init__(self, settings: Settings, role: str) -> None:
+        self._settings = settings
+        self._tables = load_tables(settings.knowledge_base)
+        self.policy = _policy(settings, self._tables, role)
+        self._model = load_semantic_model(settings.knowledge_base)
+        self._glossary = load_glossary(settings.knowledge_base, self._model)
+        self._examples = example_patterns(load_examples(settings.knowledge_base), self._model)
+        self._shown = ShownInProcess()
+        self._engine = DuckDBEngine(settings, memory=settings.query_memory)
+        self._building = threading.Lock()
+        self._catalog: Engine | None = None
+        self._newest: tuple[tuple[int, datetime], Assistant] | None = None
+
+    def current(self) -> Assistant:
+        """The assistant of the newest release; the first who asks after a release was published builds it, the others wait.
+
+        Raises:
+            CatalogError: no release. QueryError: its values cannot be read.
+        """
+        with self._building:
+            stamp = release_stamp(self._opened_catalog())
+            if self._newest and stamp[0] <= self._newest[0][0] and stamp != self._newest[0]:  # another lake stands in its place
+                self._engine.close()
+                self._engine = DuckDBEngine(self._settings, memory=self._settings.query_memory)
+            if self._newest is None or self._newest[0] != stamp:
+                self._newest = stamp, self._of(read_release(self._opened_catalog()))
+            return self._newest[1]
+
+    def of(self, number: int) -> Assistant:
+        """The assistant of one release.
+
+        Raises:
+            CatalogError, UsageError: no such release. QueryError: its values cannot be read.
+        """
+        with self._building:
+            return self._of(read_release(self._opened_catalog(), number))
+
+    def close(self) -> None:
+        """End the worker processes; a query that still runs is told."""
+        self._engine.close()
+        if self._catalog is not None:
+            self._catalog.dispose()
+
+    def _opened_catalog(self) -> Engine:
+        if self._catalog is None:
+            self._catalog = connect(self._settings.catalog, create=False)
+        return self._catalog
+
+    def _of(self, release: Release) -> Assistant:
+        view = ReleaseView(release, self.policy, self._model, self._engine, self._settings.query_timeout_s)
+        values = values_of(view, self._settings.home / FOLDER / str(release.number))
+        services = Services(
+            release=release,
+            policy=self.policy,
+            model=self._model,
+            tables=self._tables,
+            planner=GrammarPlanner(Lexicon.of(self._model, values)),
+            engine=self._engine,
+            limits=Limits(self._settings.row_limit, self._settings.query_timeout_s),
+            spans=values.span,
+            glossary=self._glossary,
+            examples=self._examples,
+            shown=self._shown,
+        )
+        return Assistant(services)
 
 
 @contextmanager
@@ -72,24 +162,12 @@ def opened(settings: Settings, role: str, release: int | None = None) -> Iterato
     Raises:
         UsageError: no release, or no such role. DeclarationError: the knowledge base. EngineUnavailable: the engine.
     """
-    tables = load_tables(settings.knowledge_base)
+    with closing(Assistants(settings, role)) as assistants:
+        yield assistants.current() if release is None else assistants.of(release)
+
+
+def _policy(settings: Settings, tables: Mapping[str, TableSpec], role: str) -> Policy:
     policies = load_policies(settings.knowledge_base, tables)
     if role not in policies:
         raise UsageError(f"there is no role {role!r}; allowed: {', '.join(policies)}")
-    engine = DuckDBEngine(settings, memory=settings.query_memory)
-    try:
-        services = Services(
-            release=read_release(connect(settings.catalog), release),
-            policy=policies[role],
-            model=load_semantic_model(settings.knowledge_base),
-            tables=tables,
-            planner=_NoPlanner(),
-            engine=engine,
-            limits=Limits(settings.row_limit, settings.query_timeout_s),
-        )
-        if services.policy.tables:
-            values = values_of(services, settings.home / "readers")
-            services = replace(services, planner=GrammarPlanner(Lexicon.of(services.model, values)))
-        yield Assistant(services)
-    finally:
-        engine.close()
+    return policies[role]

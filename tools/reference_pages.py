@@ -1,8 +1,13 @@
-"""Write docs/reference/ from knowledge_base/: tables, rules, payers. `tests/test_docs.py` checks that they are current."""
+"""Write docs/reference/ from knowledge_base/: tables, rules, payers, what can be asked, the glossary. `tests/test_docs.py` checks them."""
 
 from pathlib import Path
 
+from medflow.specs.examples import load_examples
+from medflow.specs.glossary import load_glossary
 from medflow.specs.knowledge_base import KnowledgeBase, load_knowledge_base
+from medflow.specs.semantic import load_semantic_model
+from rag_backend.definitions.catalogue import Catalogue
+from rag_backend.definitions.sentences import Explained, explained
 
 ROOT = Path(__file__).parents[1]
 _MADE = "Written by `make docs` from `knowledge_base/`; change it there.\n"
@@ -10,7 +15,45 @@ _MADE = "Written by `make docs` from `knowledge_base/`; change it there.\n"
 
 def pages(base: KnowledgeBase) -> dict[str, str]:
     """File name below docs/reference/ to its text."""
-    return {"tables.md": _tables(base), "rules.md": _rules(base), "payers.md": _payers(base)}
+    model = load_semantic_model(base.root)
+    catalogue = Catalogue(model, load_glossary(base.root, model), {spec.name: spec for spec in base.table_specs}, {})
+    return {
+        "tables.md": _tables(base),
+        "rules.md": _rules(base),
+        "payers.md": _payers(base),
+        "metrics.md": _metrics(catalogue),
+        "glossary.md": _glossary(catalogue),
+        "examples.md": _examples(base),
+    }
+
+
+def _metrics(catalogue: Catalogue) -> str:
+    """What can be asked for: metrics and dimensions, as a definition tells them."""
+    parts = [f"# Metrics and dimensions\n\n{_MADE}"]
+    for title, kind, names in (("Metrics", "metric", catalogue.model.metrics), ("Dimensions", "dimension", catalogue.model.dimensions)):
+        rows = [f"| `{name}` | {_line(explained((f'{kind}:{name}',), catalogue)[0])} |" for name in names]
+        parts.append("\n".join([f"## {title}\n", "| id | what |", "|---|---|", *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def _glossary(catalogue: Catalogue) -> str:
+    glossary = catalogue.glossary
+    parts = [f"# Glossary and business rules\n\n{_MADE}"]
+    terms = [explained((f"term:{name}",), catalogue) for name, term in sorted(glossary.terms.items()) if term.text]
+    parts.append("\n".join(["## Glossary\n", *(f"- {_line(told[0])}" for told in terms)]) + "\n")
+    rules = [explained((f"rule:{name}",), catalogue) for name in sorted(glossary.rules)]
+    parts.append("\n".join(["## Business rules\n", *(f"- {_line(told[0])}" for told in rules)]) + "\n")
+    return "\n".join(parts)
+
+
+def _line(told: Explained) -> str:
+    return f"**{told.term}**: {told.text}".replace("|", "&#124;")
+
+
+def _examples(base: KnowledgeBase) -> str:
+    examples = load_examples(base.root)
+    rows = [f"- {example.question} (`{name}`)" for name, example in examples.by_id.items()]
+    return "\n".join([f"# Approved questions\n\n{_MADE}", *rows]) + "\n"
 
 
 def _tables(base: KnowledgeBase) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from medflow.specs.declarations import Declarations
 from medflow.specs.table import Declared
 
 
@@ -20,6 +21,11 @@ class CodeList(Declared):
 
     def values(self, column: str) -> tuple[str, ...]:
         return tuple(row[column] for row in self.rows)
+
+
+def code_lists(files: Declarations) -> dict[str, CodeList]:
+    """Every code list of the folder `codes`, by its name."""
+    return {listed.codes: listed for _, listed in files.each("codes", CodeList)}
 
 
 class ErrorShare(Declared):

@@ -53,7 +53,7 @@ class GoldTable(Declared):
     checks: tuple[str, ...]
 
     @classmethod
-    def of(cls, header: GoldHeader, query: str) -> GoldTable:
+    def of(cls, header: GoldHeader, query: str, file: str = "") -> GoldTable:
         columns = tuple(Column(name=n, type=c.type, about=c.about, additive=c.additive) for n, c in header.columns.items())
         spec = TableSpec(
             name=header.table,
@@ -62,6 +62,7 @@ class GoldTable(Declared):
             owner=header.owner,
             columns=columns,
             partition=(PartitionField.parse(header.partition),),
+            file=file,
         )
         return cls(
             spec=spec,

@@ -23,6 +23,7 @@ POLICY_FILE = "policy.yaml"
 Role = Literal["business", "analyst", "engineer", "admin"]
 Lane = Literal["semantic", "sql", "ad_hoc"]
 ROLES: tuple[str, ...] = get_args(Role)
+SERVICE = "service"  # reads for the service itself; nobody can be it
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Policy:
 
     `tables`: full name -> readable columns, in table order. `key_columns` may stand only in GROUP BY, in joins with each other
     and in COUNT DISTINCT. `lanes`: ways to ask that are open. `suppress_below`: smaller counts are masked; None masks nothing.
+    `counting`: what the service itself reads to count what stands behind a number of this role; it is never shown.
     """
 
     role: str
@@ -38,6 +40,7 @@ class Policy:
     key_columns: frozenset[str] = frozenset()
     lanes: frozenset[str] = frozenset()
     suppress_below: int | None = None
+    counting: Policy | None = None
 
     @property
     def hash(self) -> str:
@@ -71,6 +74,7 @@ class PolicyFile(Declared):
     """The file as written."""
 
     key_columns: tuple[str, ...] = ()
+    counting: dict[str, Any] = Field(default_factory=dict)
     roles: dict[str, RoleGrants]
 
     @field_validator("roles")
@@ -107,18 +111,27 @@ def policies_of(source: Source, tables: Mapping[str, TableSpec]) -> Mapping[str,
     granted: dict[str, dict[str, frozenset[str]]] = {}
     for role in sorted(file.roles, key=lambda name: bool(file.roles[name].extends)):
         granted[role] = _inherited(source, file, role, granted) | {}
-        for table, columns in _grants(source, file.roles[role], role, tables).items():
+        for table, columns in _granted(source, ("roles", role, "tables"), file.roles[role].tables, tables).items():
             granted[role][table] = granted[role].get(table, frozenset()) | columns
     _check_key_columns(source, file, granted)
+    counted = _granted(source, ("counting",), file.counting, tables)
+    if not file.counting and any(grants.suppress_below for grants in file.roles.values()):
+        source.problem(("roles",), "a role with suppress_below needs `counting`: what is read to count what stands behind its numbers")
     if len(source.problems.found) > before:
         return MappingProxyType({})
-    return MappingProxyType({role: _policy(role, file, granted[role], tables) for role in ROLES})
+    counting = Policy(SERVICE, _readable(counted, tables), frozenset(file.key_columns), frozenset({"semantic"}))
+    return MappingProxyType({role: _policy(role, file, _readable(granted[role], tables), counting) for role in ROLES})
 
 
-def _policy(role: str, file: PolicyFile, granted: Mapping[str, frozenset[str]], tables: Mapping[str, TableSpec]) -> Policy:
-    readable = {name: tuple(c for c in tables[name].column_names if c in granted[name]) for name in sorted(granted)}
+def _readable(granted: Mapping[str, frozenset[str]], tables: Mapping[str, TableSpec]) -> Mapping[str, tuple[str, ...]]:
+    """Granted columns in table order."""
+    return MappingProxyType({name: tuple(c for c in tables[name].column_names if c in granted[name]) for name in sorted(granted)})
+
+
+def _policy(role: str, file: PolicyFile, readable: Mapping[str, tuple[str, ...]], counting: Policy) -> Policy:
     written = file.roles[role]
-    return Policy(role, MappingProxyType(readable), frozenset(file.key_columns), frozenset(written.lanes), written.suppress_below)
+    below = written.suppress_below
+    return Policy(role, readable, frozenset(file.key_columns), frozenset(written.lanes), below, counting if below else None)
 
 
 def _inherited(source: Source, file: PolicyFile, role: str, granted: Mapping[str, dict[str, frozenset[str]]]) -> dict[str, frozenset[str]]:
@@ -132,10 +145,10 @@ def _inherited(source: Source, file: PolicyFile, role: str, granted: Mapping[str
     return dict(granted[base])
 
 
-def _grants(source: Source, role: RoleGrants, name: str, tables: Mapping[str, TableSpec]) -> dict[str, frozenset[str]]:
+def _granted(source: Source, place: Spot, grants: Mapping[str, Any], tables: Mapping[str, TableSpec]) -> dict[str, frozenset[str]]:
     found = {}
-    for table, written in role.tables.items():
-        spot: Spot = ("roles", name, "tables", table)
+    for table, written in grants.items():
+        spot: Spot = (*place, table)
         if table not in tables:
             source.problem(spot, f"{table} is not a declared table; there are: {', '.join(sorted(tables))}")
             continue

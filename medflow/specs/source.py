@@ -35,6 +35,11 @@ class Source:
     lines: dict[Spot, int]
     problems: Problems
 
+    @property
+    def name(self) -> str:
+        """The file's path below the folder that is read."""
+        return self.path.relative_to(self.problems.root).as_posix()
+
     def line_of(self, spot: Spot) -> int:
         """Line of the key path, or of its nearest parent that is written in the file."""
         while spot and spot not in self.lines:

@@ -48,7 +48,7 @@ class PartitionField(Declared):
 
 
 class TableSpec(Declared):
-    """A declared table; `name` is `namespace.table`."""
+    """A declared table; `name` is `namespace.table`, `file` where it is declared, below the knowledge base."""
 
     name: str
     about: str
@@ -57,6 +57,7 @@ class TableSpec(Declared):
     columns: tuple[Column, ...]
     partition: tuple[PartitionField, ...] = ()
     sort: tuple[str, ...] = ()
+    file: str = ""
 
     @property
     def namespace(self) -> str:

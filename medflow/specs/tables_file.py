@@ -50,6 +50,7 @@ def table_spec(source: Source, contract: Contract | None) -> TableSpec | None:
         columns=columns,
         partition=tuple(partition),
         sort=file.sort,
+        file=source.name,
     )
 
 

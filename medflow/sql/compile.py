@@ -29,6 +29,9 @@ def _for_duckdb(node: exp.Expr) -> exp.Expr:
         return exp.Struct(expressions=[exp.PropertyEQ(this=exp.to_identifier(key.name, quoted=True), expression=v) for key, v in pairs])
     if isinstance(node, exp.Anonymous) and node.name.upper() == "XXHASH64":
         return exp.Anonymous(this="HASH", expressions=node.expressions)
+    # Spark's PERCENTILE is interpolated; the function that sqlglot writes for it is not.
+    if isinstance(node, exp.Quantile):
+        return exp.PercentileCont(this=node.this, expression=node.args["quantile"])
     return node
 
 

@@ -9,10 +9,15 @@ _LAST_BIT = 30  # billions of the greatest power still fit a BIGINT
 
 
 def literal(value: str | int | date) -> str:
-    """A Spark SQL literal."""
+    """A Spark SQL literal. To Spark a backslash escapes, and two quotes are an end and a beginning: `'a''b'` is `ab`."""
     if isinstance(value, date):
         return f"DATE '{value}'"
-    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+    return str(value) if isinstance(value, int) else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def native_literal(text: str) -> str:
+    """A text in DuckDB's own SQL, where two quotes are one and a backslash is nothing special."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def in_list(expression: str, values: Collection[str] | Collection[int] | Collection[date]) -> str:

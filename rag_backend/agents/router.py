@@ -1,11 +1,16 @@
-"""Router: what kind of question this is. The planner reads it once; what it found decides the route."""
+"""Router: what kind of question this is. A question of meaning is told by its wording; any other the planner reads once."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from rag_backend.agents.turn import Refusal, Services, Turn
+from rag_backend.definitions.reading import Unknown, definition_asked
 from rag_backend.planners.base import Clarify, Definition, Greeting, Refused
+from rag_backend.query.problems import problems_of
+
+# What the planner says of a question goes before "no such term" for these reasons.
+_SAID_FIRST = ("unsafe", "over_limit", "off_topic", "prediction_or_advice", "not_permitted", "not_in_data")
 
 
 def router(turn: Turn, services: Services) -> Turn:
@@ -15,7 +20,16 @@ def router(turn: Turn, services: Services) -> Turn:
     if "semantic" not in services.policy.lanes:
         told = f"the role {services.policy.role} asks no questions of the data"
         return replace(turn, route="unanswerable", refusal=Refusal("not_permitted", told))
+    if turn.parts:  # typed by the asker: it may name what there is not
+        problems = problems_of(turn.parts[0], services.model)
+        refusal = Refusal("not_understood", problems[0]) if problems else None
+        return replace(turn, route="unanswerable" if problems else "data", refusal=refusal)
+    asked = definition_asked(turn.question, services.catalogue)
+    if isinstance(asked, Definition):
+        return replace(turn, route="definition", kind="definition", outcome=asked)
     outcome = services.planner.plan(turn.question, turn.today)
+    if asked is not None and not (isinstance(outcome, Refused) and outcome.reason_code in _SAID_FIRST):
+        outcome = _undefined(asked)
     if isinstance(outcome, Refused):
         return replace(turn, route="unanswerable", outcome=outcome, refusal=Refusal(outcome.reason_code, outcome.message, outcome.nearest))
     if isinstance(outcome, Clarify):
@@ -25,3 +39,10 @@ def router(turn: Turn, services: Services) -> Turn:
     if isinstance(outcome, Greeting):
         return replace(turn, route="greeting", kind="greeting", outcome=outcome)
     return replace(turn, route="data", outcome=outcome)
+
+
+def _undefined(asked: Unknown) -> Refused:
+    """A question of meaning is never answered with numbers: the term is named, and the nearest ones that are declared."""
+    near = f"; near it are {', '.join(asked.nearest)}" if asked.nearest else ""
+    nearest = tuple(f"What does {term} mean?" for term in asked.nearest)
+    return Refused("needs_definition", f"nothing declared here is called {asked.term!r}{near}", asked.term, nearest)

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Literal, Protocol
 
 from medflow.lakehouse.releases import Release
+from medflow.specs.glossary import Glossary
 from medflow.specs.policy import Policy
 from medflow.specs.semantic import SemanticModel
 from medflow.specs.table import TableSpec
+from rag_backend.definitions.catalogue import Catalogue
+from rag_backend.definitions.sentences import Explained
 from rag_backend.engines.base import Cancellation, QueryEngine, Table
 from rag_backend.planners.base import Option, Outcome, ReasonCode
 from rag_backend.query.compile import Compiled
 from rag_backend.query.typed_query import TypedQuery
-from rag_backend.validator import Approved
+from rag_backend.small_cells.masks import Reason
+from rag_backend.small_cells.shown import ShownCells, ShownInProcess
+from rag_backend.validator import Approved, Proof
 
 Route = Literal["data", "definition", "greeting", "unanswerable"]
 Kind = Literal["data", "definition", "greeting", "sql"]
@@ -51,6 +57,18 @@ class Services:
     planner: Planner
     engine: QueryEngine
     limits: Limits
+    spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
+    """First and last day of each date in the release."""
+    glossary: Glossary = field(default_factory=Glossary)
+    examples: Mapping[str, str] = field(default_factory=dict)
+    """Approved examples: the pattern of each query to its id."""
+    proofs: dict[tuple[str, str], Proof] = field(default_factory=dict, compare=False)
+    shown: ShownCells = field(default_factory=ShownInProcess)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What has a definition that this role may read."""
+        return Catalogue(self.model, self.glossary, self.tables, self.policy.tables)
 
 
 @dataclass(frozen=True)
@@ -92,10 +110,13 @@ class Turn:
     parts: tuple[TypedQuery, ...] = ()
     sql: str = ""
     lane: str = "semantic"
-    definitions: tuple[str, ...] = ()
+    user: str = ""
+    definitions: tuple[Explained, ...] = ()
+    examples: tuple[str, ...] = ()
     compiled: Compiled | None = None
     approved: Approved | None = None
     table: Table | None = None
+    suppressed: tuple[tuple[int, str, Reason], ...] = ()
     refusal: Refusal | None = None
     options: tuple[Option, ...] = ()
     clarification: str = ""

@@ -54,3 +54,10 @@ def test_text_is_cast_by_parsers_alone() -> None:
             if isinstance(cast, sqlglot.exp.TryCast):
                 continue
             assert isinstance(cast.this, sqlglot.exp.Null | sqlglot.exp.Array) or cast.to.sql("spark") == "STRING", (payer, cast.sql())
+
+
+@pytest.mark.parametrize(("share", "expected"), [("0.9", 3.7), ("0.5", 2.5), ("0", 1.0), ("1", 4.0)])
+def test_a_percentile_is_interpolated(share: str, expected: float) -> None:
+    """As in Spark: between two values, the share of the way from one to the other."""
+    sql = f"SELECT PERCENTILE(CAST(x AS DOUBLE), {share}) FROM (VALUES (1), (2), (3), (4)) AS t(x)"
+    assert duckdb.sql(compile_sql(sql, "duckdb")).fetchall() == [(pytest.approx(expected),)]
