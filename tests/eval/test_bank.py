@@ -16,8 +16,13 @@ from spark_jobs.landing import land
 from tests.support.lake import ROOT, Lake
 
 _DATA = ROOT / "tests" / "data"
-_BANK = [json.loads(line) for line in (_DATA / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
-_ANSWERABLE = [entry for entry in _BANK if entry["kind"] == "answerable"]
+_BANKS = {
+    name: [json.loads(line) for line in (_DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    for name in ("questions", "questions_b", "questions_c")
+}
+_BANK = _BANKS["questions"]
+_ALL = [pytest.param(entry, id=f"{name}:{entry['id']}") for name, bank in _BANKS.items() for entry in bank]
+_ANSWERABLE = [pytest.param(*one.values, id=one.id) for one in _ALL if one.values[0]["kind"] == "answerable"]
 _AT_LEAST = {"answerable": 120, "unanswerable": 40, "ambiguous": 20, "forbidden": 10, "injection": 10, "definition": 10}
 _FIELDS = {
     "id",
@@ -102,7 +107,7 @@ def test_ids_are_unique_and_no_wording_is_asked_twice():
     assert not [wording for wording, count in wordings.items() if count > 1]
 
 
-@pytest.mark.parametrize("entry", _BANK, ids=lambda entry: entry["id"])
+@pytest.mark.parametrize("entry", _ALL)
 def test_an_entry_has_the_declared_form(entry):
     """Fields, two more wordings, role, day and reason are as ASSISTANT 10 declares them."""
     expected_more = {"definition": {"expects"}, "answerable": {"no_rows_because"} & entry.keys()}.get(entry["kind"], set())
@@ -118,7 +123,7 @@ def test_an_entry_has_the_declared_form(entry):
     assert entry["kind"] != "definition" or all(entry["expects"])
 
 
-@pytest.mark.parametrize("entry", _ANSWERABLE, ids=lambda entry: entry["id"])
+@pytest.mark.parametrize("entry", _ANSWERABLE)
 def test_expected_sql_reads_answer_tables_only(entry):
     """Expected numbers come from claims_clean, providers or gold; each alternative is another query and says why it is right."""
     assert len(set(answers(entry))) == len(entry["alternatives"]) + 1
@@ -129,7 +134,7 @@ def test_expected_sql_reads_answer_tables_only(entry):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", _ANSWERABLE, ids=lambda entry: entry["id"])
+@pytest.mark.parametrize("entry", _ANSWERABLE)
 def test_expected_sql_gives_the_declared_columns_and_rows(entry, sample):
     """Every expected query runs; it is empty only where the entry says why that is the right answer."""
     for position, sql in enumerate(answers(entry)):
@@ -141,7 +146,7 @@ def test_expected_sql_gives_the_declared_columns_and_rows(entry, sample):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", [entry for entry in _ANSWERABLE if entry["ordered"]], ids=lambda entry: entry["id"])
+@pytest.mark.parametrize("entry", [one for one in _ANSWERABLE if one.values[0]["ordered"]])
 def test_an_order_that_counts_is_fixed_by_the_query(entry, sample):
     """Where order matters the query sorts; several rows without a sort, or two rows that tie, could come either way."""
     for sql in answers(entry):
@@ -152,7 +157,7 @@ def test_an_order_that_counts_is_fixed_by_the_query(entry, sample):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", [entry for entry in _ANSWERABLE if entry["role"] == "business"], ids=lambda entry: entry["id"])
+@pytest.mark.parametrize("entry", [one for one in _ANSWERABLE if one.values[0]["role"] == "business"])
 def test_no_expected_answer_for_business_holds_a_small_cell(entry, sample):
     """Small cells are masked for business, so that an expected count of 1 to 10 could never be matched."""
     for sql in answers(entry):
@@ -163,7 +168,7 @@ def test_no_expected_answer_for_business_holds_a_small_cell(entry, sample):
 @pytest.mark.parametrize("question", sorted(_BY_GOLD))
 def test_expected_numbers_are_those_of_gold(question, sample):
     """Numbers expected from claim lines are those that gold, built by other SQL, holds."""
-    entry = next(entry for entry in _ANSWERABLE if entry["id"] == question)
+    entry = next(entry for entry in _BANK if entry["id"] == question)
     assert rounded(sample.execute(entry["sql"]).fetchall()) == rounded(sample.execute(_BY_GOLD[question]).fetchall())
 
 
