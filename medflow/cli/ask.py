@@ -63,6 +63,10 @@ def tell(answer: dict[str, Any]) -> None:
 
         units = [column["unit"] for column in answer["columns"]]
         rows = [[shown(cell, unit) for cell, unit in zip(row, units, strict=True)] for row in answer["rows"][:_SHOWN]]
+        places = {column["name"]: place for place, column in enumerate(answer["columns"])}
+        for row, name, _ in answer["suppressed_cells"]:
+            if row < _SHOWN:
+                rows[row][places[name]] = "masked"
         numbers = [place for place, column in enumerate(answer["columns"]) if column["unit"]]
         print_table("", tuple(column["label"] for column in answer["columns"]), rows, right=numbers)
         if answer["row_count"] > _SHOWN:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
-from medflow.sql.compile import compile_sql
+from medflow.sql.compile import Dialect, compile_sql
 from rag_backend.agents.turn import Refusal, Services, Turn
-from rag_backend.query.compile import compile_query
+from rag_backend.query.compile import compile_query, compile_unshaped
 from rag_backend.query.problems import problems_of
 from rag_backend.query.sources import admissible, tables_of
 
@@ -19,11 +20,20 @@ def generator(turn: Turn, services: Services) -> Turn:
     if problems := problems_of(query, services.model):
         return replace(turn, refusal=Refusal("not_understood", problems[0]))
     bases = admissible(query, services.model, services.tables)
+    if not bases:
+        kept = ", ".join(services.model.dimensions[dim].label for dim in query.dimensions if services.model.dimensions[dim].overlapping)
+        return replace(turn, refusal=Refusal("not_in_data", f"{kept} is kept only in totals, and not with all that is asked for beside it"))
     readable = set(services.policy.tables)
     open_to_role = [base for base in bases if tables_of(query, base) <= readable]
     if not open_to_role:
         closed = ", ".join(sorted(tables_of(query, bases[-1]) - readable))
         told = f"this needs {closed}, which the role {services.policy.role} may not read; coarser totals are open to it"
         return replace(turn, refusal=Refusal("not_permitted", told))
-    compiled = compile_query(query, open_to_role[0], services.tables)
-    return replace(turn, compiled=compiled, sql=compile_sql(compiled.sql, "duckdb"))
+    masked = services.policy.suppress_below is not None and bool(query.metrics or query.having)
+    apart = query.unit.entity or any(services.model.dimensions[dim].overlapping for dim in query.dimensions)
+    if masked and (query.form == "list" or apart):
+        told = f"the role {services.policy.role} sees no small counts, and what stands behind these numbers cannot be counted; ask by group"
+        return replace(turn, refusal=Refusal("not_permitted", told))
+    # Where small cells are masked, that comes first: order and thresholds would tell what is behind them.
+    compiled = (compile_unshaped if masked else compile_query)(query, open_to_role[0], services.tables)
+    return replace(turn, compiled=compiled, sql=compile_sql(compiled.sql, cast("Dialect", services.engine.dialect)))

@@ -23,7 +23,8 @@ class Proof:
     `types`: full table name -> column -> Spark SQL type, as declared. `pins`: full table name -> how the engine names it in this
     release, such as `lake.ns.t FOR VERSION AS OF 'release-7'`. `rows`: full table name -> rows in this release; a table without
     a figure counts as endless. `row_limit`: most rows of an answer. `scan_limit`: most rows read, `product_limit`: most rows of
-    a join without a key. `lane`: how the SQL came about; it must be open to the role.
+    a join without a key. `lane`: how the SQL came about; it must be open to the role. `parts` and `bytes`: how long the SQL may be;
+    0 is what a person or a model may write.
     """
 
     dialect: Dialect
@@ -35,6 +36,8 @@ class Proof:
     rows: Mapping[str, int] = field(default_factory=dict)
     scan_limit: int | None = None
     product_limit: int = 10_000_000
+    parts: int = 0
+    bytes: int = 0
 
     @cached_property
     def readable(self) -> dict[str, dict[str, str]]:

@@ -15,7 +15,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from rag_backend.validator.columns import qualify_columns
 from rag_backend.validator.lineage import output_of
-from rag_backend.validator.nodes import PROVED_NODES, check_nodes, check_size
+from rag_backend.validator.nodes import NODES, PROVED_NODES, check_nodes, check_size
 from rag_backend.validator.pins import asked_rows, check_limit, check_pins, pinned, unpinned
 from rag_backend.validator.proof import Approved, Dialect, Proof, RefusalError, Refused, not_permitted, unsafe
 from rag_backend.validator.relations import Relation
@@ -59,8 +59,8 @@ class _Proved:
 def _approved(sql: str, proof: Proof) -> Approved:
     if not proof.readable or proof.lane not in proof.policy.lanes:  # an empty policy is no policy that allows all
         raise not_permitted(f"{proof.policy.role} may not ask this way; open are: {', '.join(sorted(proof.policy.lanes)) or 'none'}")
-    tree = _parsed(sql, proof.dialect, BYTES)
-    check_size(tree)
+    tree = _parsed(sql, proof.dialect, proof.bytes or BYTES)
+    check_size(tree, proof.parts or NODES)
     asked = _proved(tree, proof)
     rows = asked_rows(asked.tree, proof.row_limit)
     final = pinned(asked.tree, proof, rows)

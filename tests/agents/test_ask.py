@@ -83,10 +83,18 @@ def test_what_has_no_answer_says_why(question: str, reason: str, ask: Ask) -> No
     assert answer["explanation"]
 
 
-def test_a_role_that_may_not_see_small_counts_sees_none(ask: Ask) -> None:
-    """Closed until they are masked."""
-    answer = ask("claims by payer", role="business")
-    assert (answer["status"], answer["reason_code"], answer["rows"]) == ("refused", "not_permitted", [])
+def test_a_role_that_may_not_see_small_counts_sees_them_masked(ask: Ask) -> None:
+    """Numbers of many are shown; those of 1 to 10 are none, each with its reason, and the answer says so."""
+    many, few = ask("claims by payer", role="business"), ask("denied claims by provider in 2026", role="business")
+    assert (many["status"], sum(row[1] for row in many["rows"]), many["suppressed_cells"]) == ("answered", 2000, [])
+    assert [(row, "denied_claim_count", "small_cell") for row, cells in enumerate(few["rows"]) if cells[-1] is None] == [
+        tuple(cell) for cell in few["suppressed_cells"]
+    ]
+    assert all(row[-1] is None or row[-1] == 0 or row[-1] > 10 for row in few["rows"])
+    assert few["status"] == "answered", few["explanation"]
+    assert few["masked_columns"] == ["denied_claim_count"]
+    assert "suppressed" in {notice["code"] for notice in few["notices"]}
+    assert few["findings"] == []
 
 
 def test_sql_passes_the_same_proof(lake: Lake) -> None:
@@ -107,7 +115,7 @@ def test_the_command_is_light(lake: Lake) -> None:
     code = (
         "import sys; from medflow.cli import medflow; "
         f"medflow.main(['--home', {str(lake.home)!r}, 'ask', 'claims by payer', '--today', '{_TODAY}'], standalone_mode=False); "
-        "print([n for n in ('pyiceberg', 'langgraph', 'chromadb', 'anthropic', 'pyspark', 'duckdb') if n in sys.modules])"
+        "print([n for n in ('pyiceberg', 'langgraph', 'chromadb', 'anthropic', 'pyspark', 'duckdb', 'fastapi', 'uvicorn') if n in sys.modules])"
     )
     with opened(lake.settings, "analyst"):  # the first question of a release builds its reader file
         pass

@@ -42,7 +42,9 @@ def test_only_complete_periods_that_follow_each_other_are_compared():
 
 @given(st.dates(date(1990, 1, 1), date(2090, 1, 1)), st.sampled_from(["day", "week", "month", "quarter", "year"]))
 def test_periods_follow_without_a_gap(day: date, grain: str):
-    first = day if grain in ("day", "week") else date(day.year, {"month": day.month, "quarter": (day.month - 1) // 3 * 3 + 1}.get(grain, 1), 1)
+    first = (
+        day if grain in ("day", "week") else date(day.year, {"month": day.month, "quarter": (day.month - 1) // 3 * 3 + 1}.get(grain, 1), 1)
+    )
     starts = [first]
     for _ in range(30):
         starts.append(following(starts[-1], grain))
