@@ -8,7 +8,7 @@ import secrets
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, model_validator
@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     row_limit: int = Field(default=10_000, ge=1, description="rows of an answer")
     query_timeout_s: float = Field(default=30.0, gt=0, description="seconds that a question's query may take")
     query_memory: str = "1GB"
+    auth: Literal["off"] = Field(default="off", description="who asks need not say who they are: the API listens on loopback only")
+    api_port: int = Field(default=8000, ge=1, le=65535, description="where `medflow serve` listens")
     pseudonym_key: str = Field(default="", repr=False)
 
     @model_validator(mode="before")

@@ -8,7 +8,7 @@ from typing import Any
 from medflow.errors import CatalogError, UsageError
 from medflow.lakehouse.catalog import Lake
 from medflow.lakehouse.releases import read_release
-from medflow.sql.text import literal
+from medflow.sql.text import native_literal
 from spark_jobs.engines.duckdb import DuckDBEngine
 from spark_jobs.pipeline import Site, private_engine
 from spark_jobs.run import QUARANTINE
@@ -47,9 +47,9 @@ def read_queue(
 ) -> QueueView:
     """Lines that match every given part. Raises CatalogError: there is no release, and no refused batch is named."""
     given = (("payer_id", payer), ("batch_id", batch_id), ("status", status))
-    parts = [f"{column} = {literal(value)}" for column, value in given if value]
+    parts = [f"{column} = {native_literal(value)}" for column, value in given if value]
     if rule:
-        parts.append(f"len(list_filter(errors, lambda e: e.rule_id = {literal(rule)})) > 0")
+        parts.append(f"len(list_filter(errors, lambda e: e.rule_id = {native_literal(rule)})) > 0")
     condition = " AND ".join(parts) or "TRUE"
     names = {entry.sha256: entry.name for entry in site.ledger.files()}
     with private_engine(site.settings) as engine:
@@ -86,7 +86,7 @@ def read_line(site: Site, row: str, batch_id: str | None) -> dict[str, Any]:
         _load(site, engine, batch_id)
         found = engine.fetch_native(
             "SELECT row_id, payer_id, batch_id, file_id, record_number, status, resolved_by_batch, raw_line, errors "
-            f"FROM queue WHERE starts_with(row_id, {literal(row.lower())}) LIMIT 2"
+            f"FROM queue WHERE starts_with(row_id, {native_literal(row.lower())}) LIMIT 2"
         )
     if len(found) != 1:
         raise UsageError(f"{'several lines begin' if found else 'no line begins'} with {row}; `medflow quarantine list` shows them")

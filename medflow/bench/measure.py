@@ -42,7 +42,7 @@ def measured(command: Sequence[str]) -> Measured:
     with _scratch() as output, _scratch() as said:
         begun = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=said, stdin=subprocess.DEVNULL)
-        watch = _Watch(process.pid)
+        watch = Watch(process.pid)
         try:
             code = process.wait()
         except BaseException:
@@ -61,7 +61,7 @@ def _scratch() -> IO[str]:
     return tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
 
 
-class _Watch:
+class Watch:
     """Samples a process and its descendants in a thread until `end`."""
 
     def __init__(self, root: int) -> None:

@@ -88,7 +88,7 @@ def run_bench(order: Order, report: Callable[[str], None]) -> Result:
     Raises:
         MedflowError: the input cannot be made.
     """
-    site = _Site(order)
+    site = Site(order)
     report(f"generating {order.claims:,} claims")
     truth = site.make_input()
     timings: list[Timing] = []
@@ -117,7 +117,7 @@ def _differences(outputs: Mapping[str, Outputs], *, deep: bool) -> tuple[str, ..
     return tuple(f"{first} / {name}: {found}" for name, other in others for found in differences(reference, other, deep=deep))
 
 
-class _Site:
+class Site:
     """The benchmark's folder: input, warm-up input, key, one lake a run of the product."""
 
     def __init__(self, order: Order) -> None:
@@ -153,7 +153,7 @@ class _Site:
 class _Run:
     """One measured run: its command, and where its outputs are."""
 
-    site: _Site
+    site: Site
     way: str
     kind: str
 

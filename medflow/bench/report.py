@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from medflow.bench.answers import Answers
 from medflow.bench.plan import DEFECTS, Result, Timing
 
 COLUMNS = ("way", "seconds", "times (a)", "whole process, s", "CPU, s", "peak memory, MB", "Parquet, MB")
+ASKED = ("asked", "p50, ms", "p95, ms", "whole process, s", "peak memory, MB")
 _MB = 1 << 20
 
 
@@ -49,28 +51,59 @@ def notes(result: Result) -> list[str]:
     return lines
 
 
-def markdown(results: Sequence[Result], machine: Machine, seed: int) -> str:
-    """A page's section: machine, then a table a size."""
+def asked_title(answers: Answers) -> str:
+    """What was asked."""
+    return f"{answers.claims:,} claims, {answers.questions} questions, {answers.answered} answered; nothing kept from an earlier asking"
+
+
+def asked_table(answers: Answers) -> list[tuple[str, ...]]:
+    """One row a way to ask, in the order of ASKED."""
+    return [
+        ("service, one after the other", _number(answers.p50_ms), _number(answers.p95_ms), "-", _megabytes(answers.service_peak_bytes)),
+        ("service, four at once", _number(answers.side_p50_ms), _number(answers.side_p95_ms), "-", "-"),
+        ("`medflow ask`, first of a release", "-", "-", f"{answers.first_seconds:.2f}", _megabytes(answers.first_peak_bytes)),
+        ("`medflow ask`, later", "-", "-", f"{answers.cold_seconds:.2f}", _megabytes(answers.cold_peak_bytes)),
+    ]
+
+
+def asked_notes(answers: Answers) -> list[str]:
+    """The slowest questions."""
+    return [f"slow: {one.milliseconds:.0f} ms, {one.status}: {one.question}" for one in answers.slowest]
+
+
+def markdown(results: Sequence[Result], answers: Sequence[Answers], machine: Machine, seed: int) -> str:
+    """A page's section: machine, then a table a size, then the assistant's."""
     parts = [machine.told(seed)]
     for result in results:
-        rows = [COLUMNS, ("---", *["---:"] * (len(COLUMNS) - 1)), *table(result)]
-        parts.append(f"**{title(result)}**\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows))
+        parts.append(f"**{title(result)}**\n\n{_lined(COLUMNS, table(result))}")
         parts += notes(result)
         parts.append("Rows: " + ", ".join(f"{name} {count:,}" for name, count in result.rows.items()))
+    parts += [f"**{asked_title(one)}**\n\n{_lined(ASKED, asked_table(one))}" for one in answers]
     return "\n\n".join(parts) + "\n"
 
 
-def as_json(results: Sequence[Result], machine: Machine, seed: int) -> dict[str, Any]:
+def as_json(results: Sequence[Result], answers: Sequence[Answers], machine: Machine, seed: int) -> dict[str, Any]:
     """Everything, for programs."""
-    return {"machine": asdict(machine), "seed": seed, "defects": DEFECTS, "results": [asdict(result) for result in results]}
+    measured = {"results": [asdict(result) for result in results], "answers": [asdict(one) for one in answers]}
+    return {"machine": asdict(machine), "seed": seed, "defects": DEFECTS, **measured}
+
+
+def _lined(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    lines = [columns, ("---", *["---:"] * (len(columns) - 1)), *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
 def _row(timing: Timing, yardstick: float | None) -> tuple[str, ...]:
     seconds = timing.pipeline_seconds
     ratio = f"{seconds / yardstick:.1f}" if seconds and yardstick else "-"
     spent = [_number(value) for value in (timing.process_seconds, timing.cpu_seconds)]
-    sizes = [f"{value / _MB:,.0f}" if value else "-" for value in (timing.peak_bytes, timing.written_bytes)]
+    sizes = [_megabytes(value) for value in (timing.peak_bytes, timing.written_bytes)]
     return (timing.title, _number(seconds), ratio, *spent, *sizes)
+
+
+def _megabytes(value: int | None) -> str:
+    return f"{value / _MB:,.0f}" if value else "-"
 
 
 def _number(value: float | None) -> str:

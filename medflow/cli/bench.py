@@ -31,29 +31,42 @@ _OWN = ("catalog", "warehouse", "landing")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the sample.")
 @click.option("--work", type=click.Path(path_type=Path, file_okay=False), help="A new or empty folder to work in; default below HOME.")
 @click.option("--keep", is_flag=True, help="Leave inputs and outputs in the folder.")
-@click.option("--only", default="a,b,c,d", metavar="WAYS", help="a: DuckDB by hand, b, c: medflow on DuckDB, Spark, d: Spark by hand.")
+@click.option(
+    "--only", default="a,b,c,d,q", metavar="WAYS", help="a, d: DuckDB, Spark by hand; b, c: medflow on DuckDB, Spark; q: questions."
+)
+@click.option("--bank", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Ask these instead of the approved questions.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the tables as Markdown too.")
 @json_option
 @click.pass_context
 def bench(
-    ctx: click.Context, claims: tuple[int, ...], seed: int, work: Path | None, keep: bool, only: str, out: Path | None, as_json: bool
+    ctx: click.Context,
+    claims: tuple[int, ...],
+    seed: int,
+    work: Path | None,
+    keep: bool,
+    only: str,
+    bank: Path | None,
+    out: Path | None,
+    as_json: bool,
 ) -> int:
-    """Measure the same files and rules four ways on this machine; fails where the outputs are not equal."""
+    """Measure the same files and rules four ways on this machine, then the assistant; fails where the outputs are not equal."""
     from medflow.bench import report
+    from medflow.bench.answers import questions_of, run_answers
     from medflow.bench.plan import Order, run_bench
 
     ways = _ways(only)
-    results = []
+    results, answers = [], []
     with _folder(ctx, work, keep) as folder:
         settings = _settings(ctx, folder)
         machine = _machine(settings)
+        questions = questions_of(bank, settings.knowledge_base) if "q" in ways else []
         for count in claims:
             place = folder / str(count)
             place.mkdir()
             order = Order(
                 claims=count,
                 seed=seed,
-                ways=ways,
+                ways=ways.replace("q", ""),
                 folder=place,
                 knowledge_base=settings.knowledge_base.absolute(),
                 cores=machine.cores,
@@ -61,11 +74,14 @@ def bench(
                 key=settings.secret_pseudonym_key,
             )
             with progress() as tell:
-                results.append(run_bench(order, tell))
+                if order.ways:
+                    results.append(run_bench(order, tell))
+                if questions:
+                    answers.append(run_answers(order, questions, tell))
     if out:
-        out.write_text(report.markdown(results, machine, seed), encoding="utf-8")
+        out.write_text(report.markdown(results, answers, machine, seed), encoding="utf-8")
     if as_json:
-        print_json(report.as_json(results, machine, seed))
+        print_json(report.as_json(results, answers, machine, seed))
     else:
         click.echo(machine.told(seed))
         for result in results:
@@ -73,13 +89,17 @@ def bench(
             print_table(report.title(result), report.COLUMNS, report.table(result), right=range(1, len(report.COLUMNS)))
             click.echo("\n".join(report.notes(result)))
             click.echo("rows: " + ", ".join(f"{name} {count:,}" for name, count in result.rows.items()))
+        for asked in answers:
+            click.echo()
+            print_table(report.asked_title(asked), report.ASKED, report.asked_table(asked), right=range(1, len(report.ASKED)))
+            click.echo("\n".join(report.asked_notes(asked)))
     return 1 if any(result.failed for result in results) else 0
 
 
 def _ways(only: str) -> str:
     asked = [way.strip() for way in only.split(",") if way.strip()]
-    if not asked or not set(asked) <= set("abcd"):
-        raise UsageError(f"--only {only} is not a list of ways; allowed: a, b, c, d with commas between, such as a,b")
+    if not asked or not set(asked) <= set("abcdq"):
+        raise UsageError(f"--only {only} is not a list of ways; allowed: a, b, c, d, q with commas between, such as a,b")
     return "".join(sorted(set(asked)))
 
 

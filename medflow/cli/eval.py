@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from medflow.cli.console import json_option, print_json, print_table, progress, settings_of
+from medflow.errors import UsageError
+from medflow.settings import Settings
 
 _SHOWN = 15
 
 
 @click.command("eval")
 @click.argument("bank", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--data", metavar="N,SEED", help="Ask a new lake of N sample claims instead; it goes with the command.")
 @json_option
 @click.pass_context
-def eval_bank(ctx: click.Context, bank: Path, as_json: bool) -> int:
+def eval_bank(ctx: click.Context, bank: Path, data: str | None, as_json: bool) -> int:
     """Put a bank of questions to the assistant; exit 1 if an answer is wrong."""
     from medflow.specs.policy import ROLES
     from rag_backend.assistant import opened
     from rag_backend.evaluation import Bank, ask_all, scores
 
-    settings = settings_of(ctx)
     with ExitStack() as stack, progress() as tell:
+        settings = stack.enter_context(_sample_lake(ctx, data, tell)) if data else settings_of(ctx)
         tell("opening the release")
         by_role = {role: stack.enter_context(opened(settings, role)).services for role in ROLES}
         questions = Bank.of(bank, by_role["analyst"].release)
@@ -38,3 +45,25 @@ def eval_bank(ctx: click.Context, bank: Path, as_json: bool) -> int:
         for failure in [one for one in result["failures"] if one["mark"] == "wrong"][:_SHOWN]:
             click.echo(f"wrong: {failure['wording']}\n       {failure['told']}")
     return 1 if result["total"]["wrong"] else 0
+
+
+@contextmanager
+def _sample_lake(ctx: click.Context, data: str, tell: Callable[[str], None]) -> Iterator[Settings]:
+    """Settings of a lake of its own, with a release of generated claims, as long as the block lasts."""
+    from medflow.generate import SampleRequest, generate
+    from spark_jobs.pipeline import Order, Site, run_pipeline
+
+    asked = re.fullmatch(r"(\d+),(\d+)", data.replace(" ", ""))
+    if not asked:
+        raise UsageError(f"--data {data} is not N,SEED, such as 10000,7")
+    with TemporaryDirectory(prefix="medflow-eval-") as folder:
+        home = Path(folder)
+        own = {"catalog": f"sqlite:///{home / 'lake.db'}", "warehouse": (home / "warehouse").as_uri(), "landing": str(home / "landing")}
+        settings = settings_of(ctx).model_copy(update={"home": home, **own})
+        tell("generating claims")
+        request = SampleRequest(claims=int(asked[1]), seed=int(asked[2]), out=settings.landing_folder)
+        generate(request)
+        tell("building a lake of them")
+        order = Order(run_date=request.as_of + timedelta(days=1), clock=lambda: datetime.now(UTC), wait_seconds=0, report=tell)
+        run_pipeline(Site.open(settings), order)
+        yield settings

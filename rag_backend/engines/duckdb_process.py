@@ -90,7 +90,7 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self._process.poll() is None and not _is_ending(self._process.pid)
 
     def ask(self, query: Query, cancel: Cancellation, deadline: float) -> Table:
         """The query's table; `deadline` is on the monotonic clock, in seconds.
@@ -197,6 +197,14 @@ class WorkerProcess:
         if code == signal.SIGABRT:  # what a failed allocation in a thread of the engine ends in
             return _failure("memory")
         return EngineUnavailable(f"the query worker has ended (signal {max(code, 0)}); ask again")
+
+
+def _is_ending(pid: int) -> bool:
+    """Whether a process has ended but for threads that are still to go: until then nobody can wait for it."""
+    try:
+        return ") Z" in Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:  # no such process, or no /proc
+        return False
 
 
 def _failure(word: str) -> QueryError:

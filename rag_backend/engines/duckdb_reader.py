@@ -37,7 +37,7 @@ def build(order: dict[str, Any]) -> None:
         made, described = workshop / "reader.duckdb", workshop / "reader.json"
         _copy(order, made)
         rows = {table["name"]: table["rows"] for table in order["tables"]}
-        described.write_text(json.dumps({"grants": order["grants"], "rows": rows}), encoding="utf-8")
+        described.write_text(json.dumps({"made": order["made"], "grants": order["grants"], "rows": rows}), encoding="utf-8")
         target.parent.mkdir(exist_ok=True)
         for file, place in ((described, target.with_suffix(".json")), (made, target)):  # the description first: a file is never without
             _make_durable(file)

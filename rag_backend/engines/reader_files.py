@@ -1,5 +1,6 @@
 """Where reader files lie, and that the one a query needs is there: HOME/readers/<release>/<policy hash>.duckdb, and beside it a
-`.json` with what it was built for and the rows of each table. Built at first use, in a process of its own; never changed after."""
+`.json` with what it was built for and the rows of each table. Built at first use, in a process of its own; never changed after,
+unless the release of its number is another lake's: then it is built again."""
 
 from __future__ import annotations
 
@@ -9,15 +10,17 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medflow.lakehouse.releases import Release, ReleasedTable, read_release
+from sqlalchemy import Engine
+
+from medflow.lakehouse.releases import Release, ReleasedTable, read_release, release_stamp
 from medflow.settings import Settings
 from rag_backend.engines.base import Cancellation, EngineUnavailable, ReadPolicy
 
@@ -44,6 +47,7 @@ class ReaderFiles:
         self._folder = settings.home / FOLDER
         self._lock = threading.Lock()
         self._builds: dict[Path, Future[None]] = {}
+        self._made: dict[int, str] = {}  # release -> when it was made, which tells releases of two lakes apart
         self._builder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader-file")
 
     def ensure(self, release: int, policy: ReadPolicy, cancel: Cancellation) -> ReaderFile:
@@ -53,9 +57,10 @@ class ReaderFiles:
             QueryCancelled: while waiting for the build.
             EngineUnavailable: it cannot be built, or was built for other grants.
             UsageError: there is no such release, or it is no longer kept.
+            CatalogError: the catalog cannot be read.
         """
         path = self._path(release, policy)
-        if not path.exists():
+        if not self._is_built(path, release):
             build = self._build_of(path, release, policy)
             while not build.done():
                 cancel.raise_if_cancelled()
@@ -75,6 +80,25 @@ class ReaderFiles:
             raise EngineUnavailable("a policy's hash must be 8 to 64 hexadecimal digits")
         return self._folder / str(int(release)) / f"{policy.hash}.duckdb"
 
+    def _is_built(self, path: Path, release: int) -> bool:
+        return path.exists() and _description(path).get("made") == self._made_at(release)
+
+    def _made_at(self, release: int) -> str:
+        if release not in self._made:
+            with self._catalog() as catalog:
+                self._made[release] = release_stamp(catalog, release)[1].isoformat()
+        return self._made[release]
+
+    @contextmanager
+    def _catalog(self) -> Iterator[Engine]:
+        from medflow.lakehouse.database import connect
+
+        engine = connect(self._settings.catalog, create=False)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
     def _build_of(self, path: Path, release: int, policy: ReadPolicy) -> Future[None]:
         """The one build of this file that this process runs."""
         with self._lock:
@@ -90,16 +114,12 @@ class ReaderFiles:
                 del self._builds[path]
 
     def _build_once(self, path: Path, release: int, policy: ReadPolicy) -> None:
-        from medflow.lakehouse.database import connect
-
-        if path.exists():
+        if self._is_built(path, release):
             return
-        engine = connect(self._settings.catalog, create=False)
-        try:
-            order = _order(read_release(engine, release), policy)
-        finally:
-            engine.dispose()
-        place = {"path": str(path), "memory": self._settings.memory, "threads": self._settings.cores}
+        path.unlink(missing_ok=True)  # of another lake: gone before the new description stands
+        with self._catalog() as catalog:
+            order = _order(read_release(catalog, release), policy)
+        place = {"path": str(path), "memory": self._settings.memory, "threads": self._settings.cores, "made": self._made_at(release)}
         _run_builder(order | place)
         _clear_old(self._folder, built=release)
 
@@ -135,13 +155,18 @@ def _run_builder(order: dict[str, Any]) -> None:
 
 
 def _described(path: Path, policy: ReadPolicy) -> ReaderFile:
-    try:
-        built = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise EngineUnavailable(f"the description of {path} is gone or damaged; remove both, they are built again") from None
+    built = _description(path)
     if built["grants"] != _grants(policy):  # two policies of one hash: fail closed rather than show the one what the other may see
         raise EngineUnavailable(f"the reader file {path} was built for other grants than the policy of this name gives; remove it")
     return ReaderFile(path, built["rows"])
+
+
+def _description(path: Path) -> dict[str, Any]:
+    try:
+        built: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise EngineUnavailable(f"the description of {path} is gone or damaged; remove both, they are built again") from None
+    return built
 
 
 def _clear_old(folder: Path, built: int) -> None:

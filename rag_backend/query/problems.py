@@ -40,6 +40,10 @@ def _shape(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     if query.form == "list" and not (query.entity and model.entities[query.entity].list):
         listed = [name for name, entity in model.entities.items() if entity.list]
         yield f"a list names an entity that can be listed: {', '.join(listed)}"
+    elif query.form == "list" and not (query.metrics or query.having):
+        shown = model.entities[query.entity].list
+        strange = sorted({one.dim for one in all_where(query)} - set(shown))
+        yield from (f"a list without a number is limited only by what it shows: {', '.join(shown)}, not by {dim}" for dim in strange)
     if query.compare and (len(query.compare) != 2 or not query.time.date):
         yield "a comparison has two windows, and the time says of which date"
     overlapping = sorted(dim for dim in query.dimensions if model.dimensions[dim].overlapping)
@@ -63,9 +67,11 @@ def _conditions(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
         least, most = _VALUES.get(one.op, (1, 1))
         if not least <= len(one.values) <= most:
             yield f"{one.dim} {one.op} takes {least if least == most else f'{least} to {most}'} values, not {len(one.values)}"
+        if one.op == "has":
+            yield f"{one.dim} has one value a line: test it with in"
         if model.dimensions[one.dim].type == "date" and not all(_is_day(value) for value in one.values):
             yield f"{one.dim} takes days, written YYYY-MM-DD"
-        known = known_values(model, one.dim)
+        known = model.values_of(one.dim)
         if known and one.op in ("in", "not_in"):
             for value in one.values:
                 if str(value) not in known:
@@ -77,15 +83,6 @@ def _is_day(value: object) -> bool:
         return date.fromisoformat(str(value)).isoformat() == value
     except ValueError:
         return False
-
-
-def known_values(model: SemanticModel, dim: str) -> tuple[str, ...]:
-    """The declared values of a dimension; none where only the data know them."""
-    declared = model.dimensions[dim]
-    if declared.labels:
-        return tuple(declared.labels)
-    named = declared.codes or declared.ranges
-    return model.codes[named.list].values(named.value) if named else ()
 
 
 def _metrics(query: TypedQuery, model: SemanticModel) -> Iterator[str]:

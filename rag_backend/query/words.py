@@ -39,6 +39,8 @@ def _parts(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     yield _time(query, model)
     if tests := _having(query.having, model):
         yield f"only with {tests}"
+    if query.order_by and not query.limit.n:
+        yield f"ordered by {_label(model, query.order_by[0].by)}, {'highest' if query.order_by[0].desc else 'lowest'} first"
     if query.limit.n:
         order = (
             f" by {_label(model, query.order_by[0].by)}, {'highest' if query.order_by[0].desc else 'lowest'} first"

@@ -109,10 +109,30 @@ def test_the_table_names_machine_and_ways(lake: Lake, tmp_path: Path) -> None:
     assert list(lake.home.glob("bench-*")) == []
 
 
+def test_the_assistant_is_measured(lake: Lake, tmp_path: Path) -> None:
+    """The service's milliseconds, alone and side by side, and the command's seconds from cold, on questions of a bank."""
+    bank, page = tmp_path / "bank.jsonl", tmp_path / "page.md"
+    asked = [("claims by payer", "answerable"), ("claims for Cigna", "answerable"), ("forecast the claims", "unanswerable")]
+    lines = [json.dumps({"question": question, "kind": kind, "role": "analyst"}) for question, kind in asked]
+    bank.write_text("\n".join(lines), encoding="utf-8")
+    found = json.loads(bench(lake, "--claims", "300", "--only", "q", "--bank", str(bank), "--out", str(page), "--json"))
+    assert found["results"] == []
+    (answers,) = found["answers"]
+    assert (answers["claims"], answers["questions"], answers["answered"]) == (300, 2, 1)
+    assert 0 < answers["p50_ms"] <= answers["p95_ms"]
+    assert 0 < answers["side_p50_ms"] <= answers["side_p95_ms"]
+    assert answers["first_seconds"] > 0
+    assert answers["cold_seconds"] > 0
+    assert min(answers["service_peak_bytes"], answers["first_peak_bytes"], answers["cold_peak_bytes"]) > 20 * _MB
+    assert "2 questions, 1 answered" in page.read_text(encoding="utf-8")
+
+
 def test_bad_use(lake: Lake, tmp_path: Path) -> None:
     """Unknown ways, a folder that holds something, a lake of one's own."""
     assert "allowed: a, b, c, d" in bench(lake, "--only", "a,x", code=2)
     (tmp_path / "mine").write_text("x")
+    (tmp_path / "empty.jsonl").write_text("")
+    assert "no question" in bench(lake, "--only", "q", "--bank", str(tmp_path / "empty.jsonl"), code=2)
     assert "is not empty" in bench(lake, "--work", str(tmp_path), code=2)
     done = lake.command("bench", environment={"MEDFLOW_CATALOG": f"sqlite:///{tmp_path}/x.db"})
     assert done.returncode == 2

@@ -103,7 +103,7 @@ _ARROW = {
 }
 
 
-def publish(home: Path, number: int = 1, many: int = MANY) -> Settings:
+def publish(home: Path, number: int = 1, many: int = MANY, made: datetime = datetime(2026, 7, 1, tzinfo=UTC)) -> Settings:
     """Release `number` of the shop below `home`; `many` rows of numbers tell releases apart."""
     settings = load_settings(home=home, memory="512MB", threads=2)
     numbers = {"n": list(range(many)), "word": [f"word {n % 7}" for n in range(many)]}
@@ -113,7 +113,6 @@ def publish(home: Path, number: int = 1, many: int = MANY) -> Settings:
         "shop.diary": _table(home, {"entry": "string"}, {"entry": [f"{CANARY}-diary"]}),
         "shop.empty": _table(home, {"nothing": "string"}, {"nothing": []}),
     }
-    made = datetime(2026, 7, 1, tzinfo=UTC)
     release = Release(number, None, None, f"b{number}", "load", made.date(), made, "d", {}, tables)
     manifest = home / f"release-{number}.json"
     manifest.write_text(release.to_json(), encoding="utf-8")

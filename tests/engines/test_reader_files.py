@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -44,12 +45,13 @@ def built(home: Path) -> list[str]:
 def order_of(home: Path, policy: Policy) -> dict:
     """What a builder is told, for release 1."""
     from medflow.lakehouse.database import connect
-    from medflow.lakehouse.releases import read_release
+    from medflow.lakehouse.releases import read_release, release_stamp
 
     engine = connect(f"sqlite:///{home / 'lake.db'}")
     order = reader_files._order(read_release(engine, 1), policy)
+    made = release_stamp(engine, 1)[1].isoformat()
     engine.dispose()
-    return order | {"path": str(home / "readers" / "1" / f"{policy.hash}.duckdb"), "memory": "512MB", "threads": 1}
+    return order | {"path": str(home / "readers" / "1" / f"{policy.hash}.duckdb"), "memory": "512MB", "threads": 1, "made": made}
 
 
 def builder(order: dict) -> subprocess.Popen[bytes]:
@@ -229,6 +231,17 @@ def test_a_lost_data_file_is_told(clerk, home):
     assert built(home) == []
 
 
+def test_another_lake_has_files_of_its_own(home):
+    """A catalog that was made anew, or another one with the same HOME: its release 1 is never read from the first one's file."""
+    first = DuckDBEngine(publish(home, many=10))
+    assert Clerk(first).ask("SELECT count(*) FROM shop_gold.numbers").rows == [(10,)]
+    first.close()
+    (home / "lake.db").unlink()
+    second = DuckDBEngine(publish(home, many=20, made=datetime(2026, 7, 2, tzinfo=UTC)))
+    assert Clerk(second).ask("SELECT count(*) FROM shop_gold.numbers").rows == [(20,)]
+    second.close()
+
+
 def test_there_is_no_such_release(clerk):
     with pytest.raises(UsageError, match="release 77"):
         clerk.ask("SELECT 1", release=77)
@@ -253,7 +266,7 @@ def test_data_files_of_an_object_store_are_read(home):
     target = home / "readers" / "1" / "aaaaaaaa.duckdb"
     before = os.umask(0o022)
     try:
-        build({"path": str(target), "memory": "256MB", "threads": 1, "grants": {}, "tables": [table]})
+        build({"path": str(target), "memory": "256MB", "threads": 1, "made": "then", "grants": {}, "tables": [table]})
     finally:
         os.umask(before)
     with duckdb.connect(str(target), read_only=True) as database:

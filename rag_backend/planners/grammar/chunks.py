@@ -122,6 +122,8 @@ def _threshold(r: Reading, place: int, lead: Lead) -> Threshold | None:
         if cat.startswith("ALLOF_") and r.cat(last) in ("METRIC", "JUNK") and (r.cat(last) == "METRIC" or r.node(last).text == "rate"):
             last += 1
         return Threshold(place, last, lead, ((cat.split("_")[1], 0.0),), of="average" if cat.startswith("AVG") else "total")
+    if cat.startswith("CMP_") and r.node(place).text.casefold().split()[0] in ("older", "younger"):
+        return None  # of ages alone
     if cat.startswith("CMP_"):
         j = r.skip(place + 1, "FILL", "CMP_eq")
         if r.cat(j) == "ART" and r.node(j).text.casefold() == "one":

@@ -69,6 +69,7 @@ class Draft:
     filters: list[Filter] = field(default_factory=list)
     periods: list[tuple[Period, int]] = field(default_factory=list)
     date: str = ""
+    maybe_date: str = ""
     verb_at: int = -1
     group_at: int = -1
     tests: list[Test] = field(default_factory=list)

@@ -50,6 +50,8 @@ def mark(c: State, place: int, part: Mark) -> None:
     elif kind in ("ORDER", "BY", "PER"):
         _by(c, place, part)
     elif kind.startswith("DIR_"):
+        for metric in {one.id for one in c.draft.asks}:
+            c.fits(part, metric)
         _direction(c, kind == "DIR_DESC")
     elif kind == "WITHOUT":
         wait.absent = True

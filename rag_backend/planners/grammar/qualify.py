@@ -91,6 +91,7 @@ def bound_metric(c: State) -> None:
             _for_all(c, *bound[0])
             continue
         part, name = bound[0]
+        _by_its_verb(c, part)
         c.draft.filters = [one for one in c.draft.filters if one.at != part.first]
         c.parts = [one for one in c.parts if one is not part]
         for test in c.draft.tests:
@@ -100,6 +101,15 @@ def bound_metric(c: State) -> None:
             c.draft.verb_at = -1
         ask.of, ask.id = (ask.id, name) if share else ("", name)
         c.span(f"metric {name}", part)
+
+
+def _by_its_verb(c: State, part: Part) -> None:
+    """`returned by readers of A in March`: a verb with words between it and the window may name the date, or not."""
+    following = next((one for one in c.parts if one.first >= part.last), None)
+    adjective = isinstance(following, Thing) and not following.lead
+    word = tokens_of(c.r.node(part.last - 1).text)[-1].norm
+    if not adjective and not c.draft.date and c.draft.periods and word in c.lexicon.verbs:
+        c.draft.maybe_date = c.lexicon.verbs[word]
 
 
 def _for_all(c: State, part: Part, name: str) -> None:

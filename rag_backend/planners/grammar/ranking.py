@@ -51,9 +51,11 @@ def extreme(c: State, place: int, part: Extreme) -> None:
     after_verb = part.kind == "most" and draft.asks and not draft.asks[-1].noun and c.parts[place - 1].last <= part.first
     shown = part.kind in ("sup", "most") and following is None and len(draft.asks) == 1 and draft.groups and not c.wait.count
     if shown and place == len(c.parts) - 1:
+        c.fits(part, draft.asks[0].id)
         c.order(draft.asks[0].id, part.desc, part)
         c.limit(part)
     elif after_verb and isinstance(c.parts[place - 1], Measure) and (following is None or following.lead):
+        c.fits(part, draft.asks[-1].id)
         c.order(draft.asks[-1].id, part.desc, part)
         c.limit(part)
     elif part.kind == "common" and (following is None or not isinstance(following, Thing) or following.lead):
@@ -78,6 +80,7 @@ def extreme_of(c: State, part: Target, metric: str, extreme: Extreme) -> None:
         if extreme.kind == "common":
             c.order(c.of_lines(), extreme.desc, part, shown=True)
     elif metric and not (isinstance(part, Thing) and extreme.kind in ("sup", "top") and not c.wait.count):
+        c.fits(extreme, metric)
         c.order(metric, extreme.desc, part)
         c.limit(extreme)
     elif isinstance(part, Thing) and part.entity:

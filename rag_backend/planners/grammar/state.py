@@ -9,6 +9,7 @@ from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Pa
 from rag_backend.planners.grammar.tokens import tokens_of
 from rag_backend.query.typed_query import Condition
 
+OF_TIME = frozenset(("longest", "slowest", "shortest", "fastest", "quickest", "longer", "shorter"))
 AVERAGES = ("average", "mean", "avg")
 
 
@@ -143,10 +144,22 @@ class State:
         return None
 
     def test(self, metric: str, part: Threshold, after_split: bool) -> None:
+        if metric:
+            self.fits(part, metric)
         for op, value in part.tests:
             number = None if part.of else value
             self.draft.tests.append(Test(metric, op, number, part.of, part.percent, after_split))
         self.span("having", part)
+
+    def fits(self, part: Part, metric: str) -> None:
+        """`slowest`, `longer than` are said of times alone.
+
+        Raises:
+            Stop: of anything else.
+        """
+        text, declared = self.text(part), self.model.metrics[metric]
+        if set(text.casefold().split()) & OF_TIME and declared.unit != "days":
+            raise Stop("not_understood", f"{text!r} is said of times, not of {declared.label}", text)
 
     def order(self, metric: str, desc: bool, part: Part, shown: bool = False) -> None:
         """Rank by a metric, which is shown too."""
@@ -160,7 +173,7 @@ class State:
             if wait.share:
                 ask.transform, wait.share = "share_of_total", False
             draft.asks.append(ask)
-        draft.order.append((metric, desc if "bottom" not in draft.flags else False))
+        draft.order.append((metric, desc and not draft.flags & {"bottom", "ascending"}))
         draft.flags.add("ranked")
         self.span(f"order_by {metric}", part)
 

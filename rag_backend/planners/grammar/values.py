@@ -8,7 +8,6 @@ from rag_backend.planners.grammar.draft import Reading, Stop
 from rag_backend.planners.grammar.model_of import as_filter
 from rag_backend.planners.grammar.nodes import Node
 from rag_backend.planners.grammar.parts import Values
-from rag_backend.query.problems import known_values
 from rag_backend.query.typed_query import Condition
 
 _HUGE = 10000
@@ -157,7 +156,7 @@ def _number(r: Reading, place: int, named: str) -> Condition | None:
         dims = r.lexicon.model.dimensions
         same = [dim for dim in r.lexicon.values.of if dim == named or (dims[named].sql and dims[dim].sql == dims[named].sql)]
         held = {entry.value.upper(): entry.value for dim in same for entry in r.lexicon.values.of[dim]}
-        held |= {value.upper(): value for value in known_values(r.lexicon.model, named)}
+        held |= {value.upper(): value for value in r.lexicon.model.values_of(named)}
         found = held.get(text) or held.get(text.zfill(2))
         return Condition(dim=named, op="in", values=(found,)) if found else None
     whole = [one for one in node.readings if one.kind == "VALUE"]

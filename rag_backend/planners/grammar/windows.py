@@ -53,6 +53,8 @@ def _date(a: Assembly, uses: Uses) -> str:
     own = [a.model.dimensions[dim].date for dim, _ in a.groups if dim and a.model.dimensions[dim].date]
     if own:
         return own[0]
+    if draft.maybe_date:
+        return a.choices.choose("By which date?", list(dict.fromkeys([draft.maybe_date, *defaults])))
     meant = [found for ask in a.asks if (found := _of_its_word(a, ask))]
     if meant and len(a.asks) == 1:
         return a.choices.choose("By which date?", list(dict.fromkeys([*meant, *defaults])))

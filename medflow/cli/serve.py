@@ -1,0 +1,49 @@
+"""`medflow serve`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+
+import click
+
+from medflow.cli.console import json_option, print_json, settings_of
+from medflow.errors import MissingExtraError
+
+_PACKAGES = ("fastapi", "fastapi_swagger", "uvicorn")
+
+
+@click.command()
+@click.option("--role", default="analyst", show_default=True, help="As whom all questions are answered: business, analyst or engineer.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address: 127.0.0.1, localhost or ::1.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Default 8000 (MEDFLOW_API_PORT); 0 takes a free one.")
+@json_option
+@click.pass_context
+def serve(ctx: click.Context, role: str, host: str, port: int | None, as_json: bool) -> int:
+    """Answer questions over HTTP, for who is on this machine, until it is stopped."""
+    try:
+        from rag_backend.api import server
+    except ModuleNotFoundError as missing:
+        if missing.name not in _PACKAGES:
+            raise
+        raise MissingExtraError(missing.name, "serve") from None
+    from rag_backend.assistant import Assistants
+
+    settings = settings_of(ctx)
+    with server.listening(host, settings.api_port if port is None else port) as listening, closing(Assistants(settings, role)) as lake:
+        name, number = listening.getsockname()[:2]
+        url = f"http://{f'[{name}]' if ':' in name else name}:{number}"
+        try:
+            server.serve(lake, listening, lambda: datetime.now(UTC).date(), lambda: _tell(url, role, as_json))
+        except SystemExit as ended:
+            return int(ended.code or 0)
+    return 0
+
+
+def _tell(url: str, role: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"url": url, "role": role})
+    else:
+        click.echo(f"MedFlow answers as {role} at {url}; what can be asked: {url}/api-docs; Ctrl-C ends it")
+    sys.stdout.flush()

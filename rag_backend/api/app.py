@@ -1,0 +1,45 @@
+"""The application: routes, walls, problems, and what begins and ends with it. It reads no setting and no clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from datetime import date
+
+from fastapi import FastAPI
+
+from medflow import __version__
+from medflow.errors import MedflowError
+from rag_backend.api import problems
+from rag_backend.api.manual import manual
+from rag_backend.api.routes import Desk, routes
+from rag_backend.api.walls import Walls
+from rag_backend.assistant import Assistants
+
+_ABOUT = "Questions in plain words, typed queries and SQL, answered for one role. A refusal is an answer; problems are RFC 9457."
+
+
+def create_app(assistants: Assistants, today: Callable[[], date], hosts: Iterable[str]) -> FastAPI:
+    """The API of one lake and role. `hosts` are the names with port that it answers to; it ends the assistants when it ends."""
+    desk = Desk(assistants, today)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.desk = desk
+        desk.asking.begin(lambda: _prepare(assistants))
+        yield
+        assistants.close()
+        desk.asking.close()
+
+    app = FastAPI(title="MedFlow", description=_ABOUT, version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    problems.install(app)
+    app.include_router(routes)
+    app.include_router(manual)
+    app.add_middleware(Walls, hosts=hosts)
+    return app
+
+
+def _prepare(assistants: Assistants) -> None:
+    """Build what the first question needs, before it is asked; without a release there is nothing to build, and /ready says so."""
+    with suppress(MedflowError):
+        assistants.current().check()

@@ -1,0 +1,60 @@
+"""Listens on this machine's loopback, and nowhere else as long as nobody has to say who they are."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import uvicorn
+
+from medflow.errors import UsageError
+from rag_backend.api.app import create_app
+from rag_backend.assistant import Assistants
+
+LOOPBACK = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1", "::1": "::1"}
+_SECONDS_TO_END = 5
+_LONGEST_HEAD = 16_384
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens on a loopback address; port 0 takes a free one.
+
+    Raises:
+        UsageError: the address is not this machine's own, or the port is taken.
+    """
+    if host not in LOOPBACK:
+        raise UsageError(f"--host {host} is refused: without log-in only this machine may ask; allowed: {', '.join(LOOPBACK)}")
+    address = LOOPBACK[host]
+    try:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return socket.create_server((address, port), family=family, backlog=128)
+    except OSError as error:
+        raise UsageError(f"port {port} of {host} cannot be used: {error.strerror}; choose another one (--port, MEDFLOW_API_PORT)") from None
+
+
+def serve(assistants: Assistants, on: socket.socket, today: Callable[[], date], tell: Callable[[], None]) -> None:
+    """Answer until SIGINT or SIGTERM; then end what is under way, the worker processes too. `tell` is called when it listens."""
+    port = on.getsockname()[1]
+    hosts = [f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")]
+    config = uvicorn.Config(
+        create_app(assistants, today, hosts),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        http="h11",
+        h11_max_incomplete_event_size=_LONGEST_HEAD,
+        timeout_graceful_shutdown=_SECONDS_TO_END,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ended)
+    tell()
+    uvicorn.Server(config).run(sockets=[on])
+
+
+def _ended(*_: Any) -> None:
+    raise SystemExit(0)
