@@ -40,7 +40,8 @@ def transformed(query: TypedQuery, model: SemanticModel, groups: tuple[str, ...]
         names.append(f"measured.{use.column}")
         if use.transform != "none":
             others = tuple(group for group in groups if group not in dated)
-            names.append(f"{_derived(use, others, dated)} AS {query.outputs(use)[1]}")
+            derived = _derived(use, others, dated)
+            names += [f"{sql} AS {name}" for sql, name in zip(derived, query.outputs(use)[1:], strict=True)]
     for number, one in enumerate(query.having):
         names += [f"measured.having_{one.metric} AS test_{one.metric}{number}", f"{_against(one, model)} AS against_{one.metric}{number}"]
     return ", ".join(names)
@@ -67,22 +68,24 @@ def _compared(before: str, after: str, change: str, change_pct: str) -> list[str
     ]
 
 
-def _derived(use: MetricUse, others: tuple[str, ...], dated: Mapping[str, str]) -> str:
-    """`others`: the groups besides the date; `dated`: the date, and how to step back by its grain."""
+def _derived(use: MetricUse, others: tuple[str, ...], dated: Mapping[str, str]) -> list[str]:
+    """One expression a derived column. `others`: the groups besides the date; `dated`: the date, and how to step back by its grain."""
     value = f"measured.{use.column}"
     if use.transform.startswith("share"):
         table = "totals" if use.transform == "share_of_total" else "firsts"
-        return f"CAST({value} AS DOUBLE) / NULLIF(CAST({table}.total_{use.column} AS DOUBLE), 0)"
+        return [f"CAST({value} AS DOUBLE) / NULLIF(CAST({table}.total_{use.column} AS DOUBLE), 0)"]
     if use.transform == "rank":
-        return f"RANK() OVER (ORDER BY {value} DESC NULLS LAST)"
+        return [f"RANK() OVER (ORDER BY {value} DESC NULLS LAST)"]
     date, step_back = next(iter(dated.items()))
     parts = f"PARTITION BY {', '.join(f'measured.{group}' for group in others)} " if others else ""
     over = f"({parts}ORDER BY measured.{date}"
     if use.transform == "running_total":
-        return f"SUM({value}) OVER {over} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+        return [f"SUM({value}) OVER {over} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"]
     # A period without rows is no row: the change is told only from the period right before.
     before = step_back.format(f"measured.{date}")
-    return f"CASE WHEN LAG(measured.{date}) OVER {over}) = {before} THEN {value} - LAG({value}) OVER {over}) END"
+    change = f"{value} - LAG({value}) OVER {over})"
+    part = f"CAST({change} AS DOUBLE) / NULLIF(CAST(LAG({value}) OVER {over}) AS DOUBLE), 0)"
+    return [f"CASE WHEN LAG(measured.{date}) OVER {over}) = {before} THEN {sql} END" for sql in (change, part)]
 
 
 def tested(having: Sequence[Having]) -> list[str]:

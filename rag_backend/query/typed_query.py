@@ -130,4 +130,6 @@ class TypedQuery(Declared):
         if self.compare:
             prefix = f"{use.column}_" if len(self.metrics) > 1 else ""
             return tuple(f"{prefix}{part}" for part in ("before", "after", "change", "change_pct"))
+        if use.transform == "change":
+            return use.column, f"{use.column}_change", f"{use.column}_change_pct"
         return (use.column,) if use.transform == "none" else (use.column, f"{use.column}_{use.transform}")

@@ -60,7 +60,7 @@ class Shape:
                 yield from ((key, name) for name in changes)
 
     def _transformed(self, use: MetricUse, rows: Sequence[Row]) -> Iterator[tuple[Key, str]]:
-        name = self.cells.query.outputs(use)[1]
+        name, *more = self.cells.query.outputs(use)[1:]
         hidden = {key for key in map(self.key_of, rows) if self.masks.masked(key, use.column)}
         if use.transform.startswith("share"):
             totals = Totals(self.masks, self._column(use.column), self.counts, use.transform == "share_of_first_group")
@@ -76,7 +76,7 @@ class Shape:
                 for place, row in enumerate(series):
                     near = masked[: place + 1] if use.transform == "running_total" else masked[max(0, place - 1) : place + 1]
                     if any(near):
-                        yield self.key_of(row), name
+                        yield from ((self.key_of(row), column) for column in (name, *more))
 
     def _series(self, rows: Sequence[Row]) -> list[list[Row]]:
         """The rows of each of the other groups along the date."""

@@ -188,12 +188,12 @@ def test_a_running_total_ends_at_a_masked_cell() -> None:
     with small(*months, Claims(60, day=date(2026, 5, 15)), Claims(70, day=date(2026, 6, 15))) as lines:
         rows = [row[1:] for row in lines.rows(asked)]
     assert rows == [
-        (None, None, None, None),  # the next smallest with March
-        (30, None, 30, None),
-        (None, None, None, None),
-        (40, None, 40, None),
-        (60, None, 60, 20),
-        (70, None, 70, 10),
+        (None, None, None, None, None),  # the next smallest with March
+        (30, None, 30, None, None),
+        (None, None, None, None, None),
+        (40, None, 40, None, None),
+        (60, None, 60, 20, 20 / 40),
+        (70, None, 70, 10, 10 / 60),
     ]
 
 

@@ -194,7 +194,7 @@ class Assembly:
             if "trend" in flags and self.groups:
                 return
             self.groups.append(("", self.choices.choose("By month, quarter or year?", _GRAINS)))
-        if "change" in flags and not compared and flags & {"share", "percent change"}:
+        if "change" in flags and not compared and "share" in flags:
             raise Stop("not_understood", "the change in percent of each period is not computed: ask for the change, or compare two")
         if "change" in flags and not compared and len(self.asks) > 1:
             raise Stop("not_understood", "the change of several numbers has to be asked for one by one")

@@ -19,8 +19,6 @@ def mark(c: State, place: int, part: Mark) -> None:
         draft.flags.add("ratio")
     elif kind == "RUN" and part.text.startswith("add") and not part.text.endswith("over"):
         draft.flags.add("adds up")
-    elif kind == "CHANGE" and ("percent" in part.text or "%" in part.text):
-        draft.flags |= {"change", "percent change"}
     elif kind in ("RUN", "TREND", "CHANGE", "COMPARE", "VS", "LIST"):
         draft.flags.add({"RUN": "run", "TREND": "trend"}.get(kind, kind.lower()))
         after = c.parts[place + 1] if place + 1 < len(c.parts) else None
