@@ -43,6 +43,7 @@ class Assembly:
             return self._checked(listed)
         self._asks()
         self._compared_values()
+        self._each_or_together()
         self._compared_with()
         self._over_time()
         self._largest_of_units()
@@ -178,6 +179,14 @@ class Assembly:
         for group in self.where():
             if len(group) == 1 and group[0].op == "in" and len(group[0].values) > 1 and (group[0].dim, "none") not in self.groups:
                 self.groups.append((group[0].dim, "none"))
+
+    def _each_or_together(self) -> None:
+        """`loans of A and B`: one number for both, or one for each?"""
+        dim = self.draft.either
+        if not dim or (dim, "none") in self.groups:
+            return
+        if self.choices.choose("All of them together, or each?", ("together", "each")) == "each":
+            self.groups.append((dim, "none"))
 
     def _compared_with(self) -> None:
         """Something is held against nothing."""

@@ -217,7 +217,8 @@ def _item(r: Reading, j: int) -> tuple[tuple[str, str], str, int] | None:
         of = r.skip(j + 1, "PREP", "FILL")
         date = r.date_dim(of) if r.cat(of) == "NOUN" else ""
         return (("", r.cat(j)[6:]), date, of + 1 if date else j + 1)
-    if (date := r.date_dim(j)) and r.cat(j + 1).startswith("GRAIN_"):
+    verb = r.lexicon.verbs.get(r.node(j).text.casefold(), "") if r.cat(j) in ("METRIC", "VALUE") else ""
+    if (date := r.date_dim(j) or verb) and r.cat(j + 1).startswith("GRAIN_"):
         return ("", r.cat(j + 1)[6:]), date, j + 2
     return None
 

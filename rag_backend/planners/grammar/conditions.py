@@ -46,6 +46,8 @@ def values(c: State, place: int, part: Values) -> None:
     _named_before(c, place, part)
     for group in part.where:
         c.filter(group, part, role)
+    if part.joined == "AND" and part.only and not part.negated and not any(node.text.casefold() in TOGETHER for node in c.r.nodes):
+        c.draft.either = part.only.dim
     if part.joined == "EACH" and part.only:
         c.group((part.only.dim, "none"))
         c.draft.per.append((part.only.dim, "none"))

@@ -159,9 +159,10 @@ class _Reader:
             return calendar.part_of_year("month", month, self._relative_year(after)), after + 2
         if number := self._number_of_year(after):
             return calendar.part_of_year("month", month, number), after + 1
+        range_ = self.word(after) in ("to", "through", "until", "till", "-")
         if (
             not said
-            or (self.word(place) not in _NAMES and self.word(place) in ("mar", "may", "sep", "dec", "jan"))
+            or (not range_ and self.word(place) not in _NAMES and self.word(place) in ("mar", "may", "sep", "dec", "jan"))
             or self.word(place) == ""
         ):
             return None

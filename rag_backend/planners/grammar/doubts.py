@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from medflow.specs.semantic import SemanticModel
 from rag_backend.planners.base import Refused
@@ -22,10 +23,18 @@ def doubt(question: str, query: TypedQuery, model: SemanticModel) -> Refused | N
 def _of_these(query: TypedQuery, model: SemanticModel) -> str:
     """`late loans and fines`: the fines of the late ones, or of all?"""
     kinds = [use for use in query.metrics if model.metrics[use.id].count and model.metrics[use.id].where]
-    plain = [use for use in query.metrics if model.metrics[use.id].sum and not model.metrics[use.id].where]
+    plain = [use for use in query.metrics if _of_all(use.id, [one.id for one in kinds], model)]
     if not (kinds and plain) or query.metrics[0] not in kinds:
         return ""
     return f"say whether {model.metrics[plain[0].id].label} is of the {model.metrics[kinds[0].id].label} or of all"
+
+
+def _of_all(metric: str, kinds: Collection[str], model: SemanticModel) -> bool:
+    """Whether a number beside a count of a kind is of all lines; a ratio of that very count says itself what it is of."""
+    declared = model.metrics[metric]
+    if declared.ratio:
+        return not set(declared.ratio) & set(kinds)
+    return bool(declared.per) or (bool(declared.sum) and not declared.where)
 
 
 def _cut(query: TypedQuery) -> str:

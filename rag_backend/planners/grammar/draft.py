@@ -70,6 +70,7 @@ class Draft:
     periods: list[tuple[Period, int]] = field(default_factory=list)
     date: str = ""
     maybe_date: str = ""
+    either: str = ""
     verb_at: int = -1
     group_at: int = -1
     tests: list[Test] = field(default_factory=list)

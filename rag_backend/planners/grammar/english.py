@@ -6,19 +6,20 @@ Words of the category FILL say nothing. Every other category has a rule that con
 from __future__ import annotations
 
 _PHRASES: dict[str, str] = {
-    "FILL": """i need to know | need to see | look up | could you look up | can you look up | sorted out | please | how high is
-        | how large is | how big is | how low is | how long is | how high was | how large was | looking at | put | a table of
-        | one table | in one table | table of | what is our | what are our | please list | what's our | headed | the | a | an
-        | do | does | did | me | us | i | we | our | you | there | it | they | them | their | its | would | could | can |
-        could you | can you | would you | show | show me | give | give me | tell | tell me | get me | display | let me see |
-        want to see | i'd like to see | want to know | need to know | like to know | like to see | to see | find | what |
-        what's | whats | how | in total | overall | altogether | all together | in all | i'd | i'm | am | so far | what about
-        | how about | let me know | calculate | compute | return | been | being | own | also | there's | in the data | in the
-        dataset | in our data | on record | in the system | on file | need | want | how's | so | just | simply | still |
-        currently | now | at present | to date | in the whole data set | whole data set | across the board | this | these |
-        those | such | here | too | actually | give us | show us | as of now | whatsoever | at all | ever | ones | they're |
-        we've | we have | do we have | did we have | did we see | do we see | we saw | have we seen | was it | is it | again |
-        i want | i need | together | combined | taken together | jointly | respectively | only | themselves | going""",
+    "FILL": """identify | plot | report | build | produce | pull | pull up | determine | work out | i need to know | need to
+        see | look up | could you look up | can you look up | sorted out | please | how high is | how large is | how big is |
+        how low is | how long is | how high was | how large was | looking at | put | a table of | one table | in one table |
+        table of | what is our | what are our | please list | what's our | headed | the | a | an | do | does | did | me | us |
+        i | we | our | you | there | it | they | them | their | its | would | could | can | could you | can you | would you |
+        show | show me | give | give me | tell | tell me | get me | display | let me see | want to see | i'd like to see |
+        want to know | need to know | like to know | like to see | to see | find | what | what's | whats | how | in total |
+        overall | altogether | all together | in all | i'd | i'm | am | so far | what about | how about | let me know |
+        calculate | compute | return | been | being | own | also | there's | in the data | in the dataset | in our data | on
+        record | in the system | on file | need | want | how's | so | just | simply | still | currently | now | at present |
+        to date | in the whole data set | whole data set | across the board | this | these | those | such | here | too |
+        actually | give us | show us | as of now | whatsoever | at all | ever | ones | they're | we've | we have | do we have
+        | did we have | did we see | do we see | we saw | have we seen | was it | is it | again | i want | i need | together |
+        combined | taken together | jointly | respectively | only | themselves | going""",
     "ART": "single | a single | one | any one | any single | any given | a given",
     "LIGHT": """break down | affecting | affect | affects | listing | hold | holds | held | made | make | make it to | makes it
         to | used | use | turn up | turns up | turned up | appear | appears | appeared | take place | takes place | took place

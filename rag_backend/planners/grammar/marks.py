@@ -30,7 +30,7 @@ def mark(c: State, place: int, part: Mark) -> None:
     elif kind == "HOWMANY" and _people(c, place):
         return
     elif kind == "HOWMANY":
-        following = c.next_target(place)
+        following = c.next_target(place, counted=True)
         if following is not None and _is_said_of(c, place, following):
             raise c.stop(part)
         after = c.parts[place + 1] if place + 1 < len(c.parts) else None

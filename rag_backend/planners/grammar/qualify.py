@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rag_backend.planners.grammar.draft import Stop
 from rag_backend.planners.grammar.model_of import as_filter
-from rag_backend.planners.grammar.parts import Dated, Measure, Part, Predicate, Split, Target, Thing, Values
+from rag_backend.planners.grammar.parts import Dated, Measure, Part, Predicate, Split, Target, Thing, Values, When
 from rag_backend.planners.grammar.tokens import tokens_of
 from rag_backend.query.typed_query import Condition
 
@@ -107,6 +107,8 @@ def _by_its_verb(c: State, part: Part) -> None:
     """`returned by readers of A in March`: a verb with words between it and the window may name the date, or not."""
     following = next((one for one in c.parts if one.first >= part.last), None)
     adjective = isinstance(following, Thing) and not following.lead
+    pairs = zip(c.parts, c.parts[1:], strict=False)
+    adjective = adjective or any(isinstance(one, When) and isinstance(two, (Thing, Measure)) and not two.lead for one, two in pairs)
     word = tokens_of(c.r.node(part.last - 1).text)[-1].norm
     if not adjective and not c.draft.date and c.draft.periods and word in c.lexicon.verbs:
         c.draft.maybe_date = c.lexicon.verbs[word]

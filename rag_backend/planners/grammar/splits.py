@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag_backend.planners.grammar.draft import Stop
-from rag_backend.planners.grammar.parts import Dated, Measure, Split, Values, When
+from rag_backend.planners.grammar.parts import Dated, Mark, Measure, Split, Values, When
 from rag_backend.planners.grammar.state import State
 
 
@@ -40,7 +40,8 @@ def split(c: State, part: Split) -> None:
 
 def when(c: State, place: int, part: When) -> None:
     draft = c.draft
-    before = c.parts[place - 1] if place else None
+    earlier = [part for part in c.parts[:place] if not (isinstance(part, Mark) and part.kind in ("BY", "PER"))]
+    before = earlier[-1] if earlier else None
     if isinstance(before, Values) and before.negated and c.r.node(before.last - 1).text.casefold() in c.lexicon.verbs:
         raise Stop("not_understood", "not at all, or not in that time? say it the other way round", c.text(part))
     if before is not None and isinstance(before, (Measure, Values)) and not part.led_by("AND"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rag_backend.planners.grammar.draft import Ask, Draft, Filter, Reading, Stop, Test
-from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Split, Target, Thing, Threshold, Values
+from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Split, Target, Thing, Threshold, Values, When
 from rag_backend.planners.grammar.tokens import tokens_of
 from rag_backend.query.typed_query import Condition
 
@@ -133,12 +133,12 @@ class State:
         if word in self.lexicon.verbs and not self.dated:
             self.draft.date, self.draft.verb_at, self.dated = self.lexicon.verbs[word], place, True
 
-    def next_target(self, place: int) -> Target | None:
+    def next_target(self, place: int, *, counted: bool = False) -> Target | None:
         """The number or noun that follows, with nothing but its values between."""
         for part in self.parts[place + 1 :]:
             if isinstance(part, (Measure, Thing)):
                 return part
-            passed = isinstance(part, Values) or (isinstance(part, Dated) and part.verb)
+            passed = isinstance(part, Values) or (isinstance(part, Dated) and part.verb) or (counted and isinstance(part, When))
             if not passed and not (isinstance(part, Mark) and part.kind in ("HOWMANY", "MUCH")):
                 return None
         return None

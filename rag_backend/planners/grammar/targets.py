@@ -63,6 +63,8 @@ def _number(c: State, place: int, part: Measure, metric: str) -> None:
         wait.measure = metric
         return
     if before is not None and before.id == metric and not part.lead and c.parts[place - 1].last == part.first:
+        if c.r.node(before.first).reading.value:  # `worst late rate`: a judgement, not one more word for the number
+            raise c.stop(part)
         return
     if before is not None and before.transform.startswith("share") and not c.joined and not before.of:
         _part_of(c, part, before)
