@@ -129,7 +129,9 @@ def test_expected_sql_reads_answer_tables_only(entry):
     assert len(set(answers(entry))) == len(entry["alternatives"]) + 1
     assert all(other["why"] for other in entry["alternatives"])
     for sql in answers(entry):
-        tables = {f"{table.db}.{table.name}" for table in sqlglot.parse_one(sql, dialect="duckdb").find_all(sqlglot.exp.Table)}
+        tree = sqlglot.parse_one(sql, dialect="duckdb")
+        named = {f".{cte.alias}" for cte in tree.find_all(sqlglot.exp.CTE)}
+        tables = {f"{table.db}.{table.name}" for table in tree.find_all(sqlglot.exp.Table)} - named
         assert tables and tables <= _TABLES
 
 
