@@ -72,7 +72,7 @@ def conditions(where: Where, model: SemanticModel) -> str:
 def _condition(one: Condition, model: SemanticModel) -> str:
     declared = model.dimensions[one.dim]
     if one.op in ("is_null", "not_null"):
-        return f"{declared.label} is {'not ' if one.op == 'not_null' else ''}known"
+        return f"{declared.label} is {'not ' if one.op == 'is_null' else ''}known"
     named = [label_of(model, one.dim, value) for value in one.values]
     return f"{declared.label} {_OPS[one.op]}{' or '.join(named)}"
 

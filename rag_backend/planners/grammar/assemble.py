@@ -93,6 +93,9 @@ class Assembly:
         """`share of loans with crime by branch`: of each branch's loans, or how the crime loans are spread? The words do not say."""
         shares = [ask for ask in self.asks if ask.transform == "share_of_total" and not ask.of]
         inside = [one for one in self.draft.filters if one.role == "maybe" and shares and one.at > shares[0].first]
+        own = [one for one in self.draft.filters if one.role == "maybe" and shares and one.at < shares[0].first]
+        if self.groups and own:
+            raise Stop("not_understood", "its share of each group's total, or how it is spread over the groups? the words can mean either")
         if self.groups and inside and self.draft.group_at > inside[0].at:
             raise Stop("not_understood", "a share of each group, or the spread over the groups? say `of each`, or name the groups first")
 
