@@ -10,6 +10,7 @@ from rag_backend.planners.grammar.tokens import tokens_of
 from rag_backend.query.typed_query import Condition
 
 OF_TIME = frozenset(("longest", "slowest", "shortest", "fastest", "quickest", "longer", "shorter"))
+RANKING = frozenset(("ORDER", "RANK", "BY", "WHICH"))
 AVERAGES = ("average", "mean", "avg")
 
 
@@ -97,6 +98,8 @@ class State:
             draft.groups.append(group)
         if draft.subject is None:
             draft.subject, draft.head = group, part.entity
+        if wait.number and not any(isinstance(one, Extreme) or (isinstance(one, Mark) and one.kind in RANKING) for one in self.parts):
+            raise self.stop(part)  # `readers at two branches`: how many there are, not how many to show
         if wait.number:
             draft.limit, wait.number = wait.number, 0
         if wait.which or part.led_by_word("what", "which"):
