@@ -14,7 +14,7 @@ _OLDEST = 130
 
 def band_at(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
     """`aged 65 to 74`, `under 18`, `65 and older`: the bands that such an age makes up exactly."""
-    bands = r.lexicon.bands()
+    bands = r.lexicon.bands
     if len(bands) != 1:
         return None
     dim, listed = next(iter(bands.items()))

@@ -27,7 +27,7 @@ def combined(r: Reading, parts: list[Part]) -> Draft:
     c = State(r, parts)
     for place, part in enumerate(c.parts):
         c.joined = c.joined or part.led_by("AND", "OR")
-        before = c.parts[place - 1] if place else None
+        before = c.before(part)
         marked = isinstance(before, Mark) and before.kind in ("BY", "PER")
         if not marked and not isinstance(before, (Values, When, Dated)):
             c.leads = set()
@@ -52,7 +52,7 @@ def _part(c: State, place: int, part: Part) -> None:
     elif isinstance(part, When):
         when(c, place, part)
     elif isinstance(part, Dated):
-        c.date(part.dim, part.first if part.verb else -1, part)
+        c.date(part.dim, part, by_verb=part.verb)
     elif isinstance(part, Threshold):
         threshold(c, place, part)
     elif isinstance(part, Extreme):

@@ -16,7 +16,7 @@ _OF_EVERY = ("from every", "of every", "in every", "at every")
 def qualifier(c: State, part: Target, metric: str) -> None:
     """`for late loans`, `of female readers`: no number of its own; what it says about the lines holds."""
     found = qualifying(c, part, metric)
-    before = next((one for one in reversed(c.parts) if one.last <= part.first), None)
+    before = c.before(part)
     if isinstance(before, Values) and before.negated and not part.lead:
         for known in c.draft.filters:
             if known.at == before.first:
@@ -37,12 +37,12 @@ def values(c: State, place: int, part: Values) -> None:
     if _alternative(c, place, part):
         return
     if part.led_by_word("but") and not part.negated:
-        part = c.parts[place] = _all_but(c, place, part)
+        part = c.parts[place] = _all_but(c, part)
     if c.wait.absent and _leaves_out(c, place):
         part = c.parts[place] = _without(c, part)
     if draft.flags & {"vs", "compare"} and _against(c, part):
         return
-    _joined_values(c, place, part)
+    _joined_values(c, part)
     _named_before(c, place, part)
     for group in part.where:
         c.filter(group, part, role)
@@ -60,7 +60,7 @@ def _alternative(c: State, place: int, part: Values) -> bool:
     """`of A or in B`: one of two conditions on different things."""
     if not part.led_by("OR"):
         return False
-    before = c.parts[place - 1] if place else None
+    before = c.before(part)
     known = [one for one in c.draft.filters if isinstance(before, Values) and one.at == before.first]
     if not isinstance(before, Values) or len(known) != 1 or len(part.where) != 1 or part.negated:
         raise Stop("not_understood", "it is not clear what the alternatives are", c.text(part))
@@ -71,9 +71,9 @@ def _alternative(c: State, place: int, part: Values) -> bool:
     return True
 
 
-def _all_but(c: State, place: int, part: Values) -> Values:
+def _all_but(c: State, part: Values) -> Values:
     """`all loans but crime`."""
-    before = c.parts[place - 1] if place else None
+    before = c.before(part)
     if part.only is None or part.only.op != "in" or not (isinstance(before, Thing) and before.led_by("ALL")):
         raise c.stop(part)
     return Values(part.first, part.last, part.lead, ((opposite(part.only),),), part.joined, True, part.named)
@@ -110,9 +110,9 @@ def _against(c: State, part: Values) -> bool:
     return False
 
 
-def _joined_values(c: State, place: int, part: Values) -> None:
+def _joined_values(c: State, part: Values) -> None:
     """`readers with A and B`: both for the same one, or either? The words do not say."""
-    before = c.parts[place - 1] if place else None
+    before = c.before(part)
     many = isinstance(before, Thing) and before.entity and not c.model.entities[before.entity].dated
     both = any(node.cat == "ALL" and node.text.casefold() == "both" for node in (*part.lead, *c.r.nodes[part.first : part.last]))
     if both and part.joined == "AND" and "compare" not in c.draft.flags:
@@ -123,7 +123,7 @@ def _joined_values(c: State, place: int, part: Values) -> None:
 
 def _named_before(c: State, place: int, part: Values) -> None:
     """`from every branch except A`: not a row for each, but all of them without one. `fined, paid`: a number, not a value."""
-    before, only = c.parts[place - 1] if place else None, part.only
+    before, only = c.before(part), part.only
     if isinstance(before, Split) and part.negated and only and before.groups == ((only.dim, "none"),):
         together = any(node.text.casefold() in TOGETHER for node in c.r.nodes)
         if together or c.r.node(before.first).text.casefold() in _OF_EVERY:

@@ -71,7 +71,6 @@ class Draft:
     date: str = ""
     maybe_date: str = ""
     either: str = ""
-    verb_at: int = -1
     group_at: int = -1
     tests: list[Test] = field(default_factory=list)
     order: list[tuple[str, bool]] = field(default_factory=list)

@@ -128,6 +128,7 @@ class Lexicon:
                 found.append(dim)
         return found
 
+    @cached_property
     def bands(self) -> dict[str, list[tuple[int, int, str]]]:
         """Dimensions whose values are ranges of whole numbers: (first, last, value) of each."""
         found = {}

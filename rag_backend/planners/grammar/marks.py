@@ -20,8 +20,8 @@ def mark(c: State, place: int, part: Mark) -> None:
     elif kind == "RUN" and part.text.startswith("add") and not part.text.endswith("over"):
         draft.flags.add("adds up")
     elif kind in ("RUN", "TREND", "CHANGE", "COMPARE", "VS", "LIST"):
-        draft.flags.add({"RUN": "run", "TREND": "trend"}.get(kind, kind.lower()))
-        after = c.parts[place + 1] if place + 1 < len(c.parts) else None
+        draft.flags.add(kind.lower())
+        after = c.after(part)
         c.joined = c.joined or (kind == "VS" and isinstance(after, Measure))
     elif kind == "OVER":
         _over(c, part)
@@ -33,7 +33,7 @@ def mark(c: State, place: int, part: Mark) -> None:
         following = c.next_target(place, counted=True)
         if following is not None and _is_said_of(c, place, following):
             raise c.stop(part)
-        after = c.parts[place + 1] if place + 1 < len(c.parts) else None
+        after = c.after(part)
         if isinstance(after, Mark) and after.kind == "UNIT_WORD" and after.text == "days":
             wait.count = True
             return
@@ -41,7 +41,7 @@ def mark(c: State, place: int, part: Mark) -> None:
     elif kind == "MUCH":
         wait.much = True
     elif kind == "N":
-        _count_of_rows(c, place, part)
+        _count_of_rows(c, part)
     elif kind in ("WHICH", "RANK"):
         wait.which = True
         draft.flags.add("ranked" if kind == "RANK" else "which")
@@ -57,9 +57,9 @@ def mark(c: State, place: int, part: Mark) -> None:
         _unit_word(c, part)
 
 
-def _count_of_rows(c: State, place: int, part: Mark) -> None:
+def _count_of_rows(c: State, part: Mark) -> None:
     """A bare number is how many rows are wanted: it stands before what the rows are of, or after the ranking."""
-    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
+    following = c.after(part)
     alone = following is None or (isinstance(following, (Thing, Extreme, Values)) and not following.led_by("AND", "OR", "PREP"))
     if c.wait.number or part.led_by("OR") or not alone:
         raise c.stop(part)
@@ -91,7 +91,7 @@ def _is_said_of(c: State, place: int, target: Target) -> bool:
 
 def _people(c: State, place: int) -> bool:
     """`how many children`: a value whose word stands for what it describes."""
-    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
+    following = c.after(c.parts[place])
     if not isinstance(following, Values) or following.only is None or following.named or following.negated:
         return False
     entity = c.model.dimensions[following.only.dim].describes
@@ -107,8 +107,7 @@ def _trailing(c: State, place: int) -> bool:
     """`loans: how many?` and `loan count` count what stands before; nothing waits."""
     asks = c.draft.asks
     if place and asks and isinstance(c.parts[place - 1], (Thing, Measure, Values, When, Split)):
-        for ask in asks[-1:]:
-            ask.counted = True
+        asks[-1].counted = True
     elif place and isinstance(c.parts[place - 1], Thing) and c.draft.head:
         _count_head(c)
     else:
@@ -152,7 +151,7 @@ def _share(c: State, place: int, part: Mark) -> None:
         draft.asks[-1].transform = "share_of_total"
     else:
         c.wait.share = True
-    before = c.parts[place - 1] if place else None
+    before = c.before(part)
     said_of = not part.lead or part.led_by_word("as", ":") or all(node.text in (":", ",") for node in part.lead)
     if isinstance(before, Values) and said_of and c.wait.share:
         for one in draft.filters:
@@ -172,7 +171,7 @@ def _growth(c: State, up: bool) -> None:
 
 
 def _by(c: State, place: int, part: Mark) -> None:
-    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
+    following = c.after(part)
     if isinstance(following, When) and part.kind == "PER":
         if not following.period.several:
             raise c.stop(part)
@@ -189,7 +188,6 @@ def _by(c: State, place: int, part: Mark) -> None:
     if isinstance(following, Dated) or (isinstance(following, Thing) and following.dim and is_group(c, following)):
         if isinstance(following, Thing) and part.kind == "ORDER":
             c.draft.order.append((following.dim, False))
-            c.draft.flags.add("ordered by group")
         return
     if target is None and not isinstance(following, (Extreme, Mark)):
         raise c.stop(part)
@@ -202,8 +200,8 @@ def _direction(c: State, desc: bool) -> None:
         draft.order[-1] = (draft.order[-1][0], desc)
     elif len(draft.asks) == 1 and draft.groups:
         draft.order.append((draft.asks[0].id, desc))
-    else:
-        c.draft.flags.add("descending" if desc else "ascending")
+    elif not desc:
+        draft.flags.add("ascending")
 
 
 def _unit_word(c: State, part: Mark) -> None:

@@ -11,8 +11,8 @@ from rag_backend.query.typed_query import Condition
 
 def noun(c: State, place: int, part: Thing, metric: str) -> None:
     wait, draft = c.wait, c.draft
-    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
-    if _modifies(c, place, part):
+    following = c.after(part)
+    if _modifies(c, part):
         return
     tested = metric and not (wait.count or wait.which or wait.number) and isinstance(following, Threshold) and not following.led_by("HAVE")
     if tested and (draft.subject or draft.asks) and (target := c.next_target(place + 1)) in (None, *_joined_targets(target)):
@@ -44,7 +44,7 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
     elif (draft.asks and not c.joined) or (part.entity and part.dim and "PREP" in c.leads and not draft.head):
         qualifier(c, part, metric)
     elif part.entity and not part.dim:
-        before = c.parts[place - 1] if place else None
+        before = c.before(part)
         if isinstance(before, Values) and part.led_by("PREP") and any(one.kind == "METRIC" for one in c.r.node(before.last - 1).readings):
             raise c.stop(part)
         if draft.head or draft.subject:
@@ -73,7 +73,7 @@ def _goes_without_saying(c: State, place: int, part: Thing) -> bool:
     if part.grain and draft.flags & {"run", "trend"} and not any(dim == "" for dim, _ in draft.groups):
         c.group(("", part.grain))
         return True
-    before = c.parts[place - 1] if place else None
+    before = c.before(part)
     ranked = isinstance(before, Measure) and draft.order and draft.asks and draft.asks[-1].first == before.first
     if part.dim and ranked and draft.subject is None and not part.lead:
         c.subject(part)
@@ -90,9 +90,9 @@ def _goes_without_saying(c: State, place: int, part: Thing) -> bool:
     return False
 
 
-def _modifies(c: State, place: int, part: Thing) -> bool:
+def _modifies(c: State, part: Thing) -> bool:
     """`fine of a loan`, `loan fines`, `what does a loan cost on average`: a noun that says of what a number is."""
-    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
+    following = c.after(part)
     if not part.entity or part.plural or not isinstance(following, Measure) or c.wait.count:
         return False
     if not following.lead and not c.model.metrics[following.metric].count:

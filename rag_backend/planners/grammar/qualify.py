@@ -22,7 +22,7 @@ def qualifying(c: State, part: Target, metric: str) -> list[Condition]:
     Raises:
         Stop: it could be a number of its own, or it is not clear which of them are meant.
     """
-    of_each = isinstance(part, Thing) and isinstance(_before(c, part), Split) and not part.lead and not part.dim
+    of_each = isinstance(part, Thing) and isinstance(c.before(part), Split) and not part.lead and not part.dim
     if not of_each and not c.leads & set(_LEADS) and not part.led_by_word("do", "does", "did") and not _of_values_left_out(c, part):
         raise c.stop(part)
     if isinstance(part, Measure):
@@ -38,7 +38,7 @@ def qualifying(c: State, part: Target, metric: str) -> list[Condition]:
         if part.led_by("ALL") and part.led_by("PREP"):
             return []
         raise c.stop(part)
-    before = next((one for one in reversed(c.parts) if one.last <= part.first), None)
+    before = c.before(part)
     if part.dim and isinstance(before, Split) and not part.plural and all(_of_entity(c, dim, part.entity) for dim, _ in before.groups):
         return []
     if part.dim and not _described(c):
@@ -48,12 +48,8 @@ def qualifying(c: State, part: Target, metric: str) -> list[Condition]:
     return []
 
 
-def _before(c: State, part: Target) -> Part | None:
-    return next((one for one in reversed(c.parts) if one.last <= part.first), None)
-
-
 def _of_values_left_out(c: State, part: Target) -> bool:
-    before = next((one for one in reversed(c.parts) if one.last <= part.first), None)
+    before = c.before(part)
     return isinstance(before, Values) and before.negated and not part.lead
 
 
@@ -64,15 +60,9 @@ def _of_entity(c: State, dim: str, entity: str) -> bool:
 
 
 def _described(c: State) -> bool:
-    """Whether values of what the entity's own table says stand beside a noun."""
-    tables = {c.model.joins[name].table for name in c.model.joins}
-    for one in c.parts:
-        if isinstance(one, Values):
-            for condition in (condition for group in one.where for condition in group):
-                join = c.model.dimensions[condition.dim].join
-                if join and c.model.joins[join].table in tables:
-                    return True
-    return False
+    """Whether values of what a joined table says stand beside a noun."""
+    conditions = [condition for one in c.parts if isinstance(one, Values) for group in one.where for condition in group]
+    return any(c.model.dimensions[condition.dim].join for condition in conditions)
 
 
 def bound_metric(c: State) -> None:
@@ -97,15 +87,13 @@ def bound_metric(c: State) -> None:
         for test in c.draft.tests:
             test.metric = name if test.metric == ask.id and not share else test.metric
         c.draft.order = [(name if one == ask.id and not share else one, desc) for one, desc in c.draft.order]
-        if isinstance(part, Dated) and c.draft.date == c.model.date_of(name):
-            c.draft.verb_at = -1
         ask.of, ask.id = (ask.id, name) if share else ("", name)
         c.span(f"metric {name}", part)
 
 
 def _by_its_verb(c: State, part: Part) -> None:
     """`returned by readers of A in March`: a verb with words between it and the window may name the date, or not."""
-    following = next((one for one in c.parts if one.first >= part.last), None)
+    following = c.after(part)
     adjective = isinstance(following, Thing) and not following.lead
     pairs = zip(c.parts, c.parts[1:], strict=False)
     adjective = adjective or any(isinstance(one, When) and isinstance(two, (Thing, Measure)) and not two.lead for one, two in pairs)

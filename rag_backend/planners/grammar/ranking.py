@@ -19,7 +19,7 @@ def threshold(c: State, place: int, part: Threshold) -> None:
     if following is not None and not following.led_by("AND", "OR", "THAT", "COP") and not _for(following):
         c.wait.test, c.wait.after_split = part, c.split_last and not part.led_by("HAVE")
         return
-    before = c.parts[place - 1] if place else None
+    before = c.before(part)
     asks = c.draft.asks
     if isinstance(before, (Measure, Thing)) and asks and asks[-1].first == before.first and all(n.cat in _LINKS for n in part.lead):
         ask = asks[-1]
@@ -59,7 +59,7 @@ def extreme(c: State, place: int, part: Extreme) -> None:
         c.order(draft.asks[-1].id, part.desc, part)
         c.limit(part)
     elif part.kind == "common" and (following is None or not isinstance(following, Thing) or following.lead):
-        c.order(c.of_lines(), part.desc, part, shown=True)
+        c.order(c.of_lines(), part.desc, part)
         c.limit(part)
     elif part.kind == "top" and part.n and following is None and not any(isinstance(p, Mark) for p in c.parts[place + 1 :]):
         draft.limit = part.n
@@ -68,7 +68,7 @@ def extreme(c: State, place: int, part: Extreme) -> None:
 
 
 def extreme_of(c: State, part: Target, metric: str, extreme: Extreme) -> None:
-    named = isinstance(part, Thing) and (part.dim or part.grain) and not c.wait.count
+    named = isinstance(part, Thing) and bool(part.dim or part.grain) and not c.wait.count
     if isinstance(part, Thing) and part.grain and "first" in c.text(extreme).casefold().split():
         raise c.stop(extreme)
     if isinstance(part, Thing) and named and extreme.kind in ("top", "common", "sup"):
@@ -76,9 +76,10 @@ def extreme_of(c: State, part: Target, metric: str, extreme: Extreme) -> None:
         c.wait.number = number
         c.subject(part)
         c.draft.limit, c.draft.offset = number, extreme.offset
-        c.draft.flags.add("top" if extreme.desc else "bottom")
+        if not extreme.desc:
+            c.draft.flags.add("bottom")
         if extreme.kind == "common":
-            c.order(c.of_lines(), extreme.desc, part, shown=True)
+            c.order(c.of_lines(), extreme.desc, part)
     elif metric and not (isinstance(part, Thing) and extreme.kind in ("sup", "top") and not c.wait.count):
         c.fits(extreme, metric)
         c.order(metric, extreme.desc, part)

@@ -12,7 +12,7 @@ def split(c: State, part: Split) -> None:
     if "mean" in c.wait.stats and not part.each and c.r.node(part.first).cat.startswith("ADV_"):
         raise Stop("not_understood", "an average over periods is not computed: ask for each period", c.text(part))
     if part.date:
-        c.date(part.date, -1, part)
+        c.date(part.date, part)
     averaged = draft.asks and (draft.asks[-1].stats or draft.asks[-1].averaged or not part.groups or c.mean_follows())
     named_per = bool(draft.asks) and "per" in draft.asks[-1].text.casefold().split()
     if part.entity and named_per:
@@ -29,10 +29,7 @@ def split(c: State, part: Split) -> None:
             raise Stop("not_understood", "on average for each of them, or a row for each? say `average` or `by`", c.text(part))
     for group in part.groups:
         c.group(group)
-        if part.each:
-            draft.per.append(group)
-        elif draft.subject is None and not draft.asks:
-            draft.flags.add("split first")
+        if part.each or (draft.subject is None and not draft.asks):
             draft.per.append(group)
     draft.group_at = max(draft.group_at, part.first)
     c.span("group_by", part)
@@ -47,6 +44,6 @@ def when(c: State, place: int, part: When) -> None:
     if before is not None and isinstance(before, (Measure, Values)) and not part.led_by("AND"):
         c.verb(before.last - 1)
     if isinstance(before, Dated):
-        draft.date, draft.verb_at, c.dated = before.dim, -1, True
+        draft.date, c.by_verb, c.dated = before.dim, False, True
     draft.periods.append((part.period, part.first))
     c.span("time", part)

@@ -42,7 +42,7 @@ class State:
         self.draft, self.wait = Draft(), Pending()
         self.joined, self.split_last = True, False
         self.leads: set[str] = set()
-        self.dated = False
+        self.dated = self.by_verb = False
         self.unsaid: list[Part] = []
 
     def begins(self, part: Part) -> bool:
@@ -88,7 +88,7 @@ class State:
             raise self.stop(part)
         group = ("", part.grain) if part.grain else (part.dim, "none")
         if part.grain and part.dim:
-            self.date(part.dim, -1, part)
+            self.date(part.dim, part)
         if draft.subject not in (None, group) and not self.joined:
             raise self.stop(part)
         ranked = bool(draft.order) and draft.subject is None and not part.lead
@@ -120,13 +120,22 @@ class State:
         if group not in self.draft.groups:
             self.draft.groups.append(group)
 
-    def date(self, dim: str, verb_at: int, part: Part) -> None:
-        if self.dated and verb_at >= 0:
+    def before(self, part: Part) -> Part | None:
+        """The part before one, if there is one."""
+        return next((one for one in reversed(self.parts) if one.last <= part.first), None)
+
+    def after(self, part: Part) -> Part | None:
+        """The part after one, if there is one."""
+        return next((one for one in self.parts if one.first >= part.last), None)
+
+    def date(self, dim: str, part: Part, *, by_verb: bool = False) -> None:
+        """The date that windows and periods are of; a noun says it for good, a later verb takes the place of an earlier one."""
+        if self.dated and by_verb:
             self.unsaid.append(part)
             return
-        if self.draft.date not in ("", dim) and (self.draft.verb_at < 0 or verb_at < 0):
+        if self.draft.date not in ("", dim) and not (self.by_verb and by_verb):
             raise Stop("not_understood", "two dates are named", self.text(part))
-        self.draft.date, self.draft.verb_at = dim, verb_at
+        self.draft.date, self.by_verb = dim, by_verb
         self.span("time.date", part)
 
     def verb(self, place: int) -> None:
@@ -134,7 +143,7 @@ class State:
         words = [token.norm for token in tokens_of(self.r.node(place).text) if token.norm not in ("out", "in")]
         word = words[-1] if words else ""
         if word in self.lexicon.verbs and not self.dated:
-            self.draft.date, self.draft.verb_at, self.dated = self.lexicon.verbs[word], place, True
+            self.draft.date, self.by_verb, self.dated = self.lexicon.verbs[word], True, True
 
     def next_target(self, place: int, *, counted: bool = False) -> Target | None:
         """The number or noun that follows, with nothing but its values between."""
@@ -164,7 +173,7 @@ class State:
         if set(text.casefold().split()) & OF_TIME and declared.unit != "days":
             raise Stop("not_understood", f"{text!r} is said of times, not of {declared.label}", text)
 
-    def order(self, metric: str, desc: bool, part: Part, shown: bool = False) -> None:
+    def order(self, metric: str, desc: bool, part: Part) -> None:
         """Rank by a metric, which is shown too."""
         draft, wait = self.draft, self.wait
         stats, wait.stats = wait.stats, []

@@ -58,7 +58,7 @@ def _number(c: State, place: int, part: Measure, metric: str) -> None:
         return
     c.joined = c.joined or ("ratio" in c.draft.flags and part.led_by("TO"))
     before = c.draft.asks[-1] if c.draft.asks else None
-    following = c.parts[place + 1] if place + 1 < len(c.parts) else None
+    following = c.after(part)
     if before is not None and isinstance(following, Threshold) and not c.begins(part) and c.next_target(place + 1) is None:
         wait.measure = metric
         return
@@ -86,7 +86,7 @@ def _countable(c: State, metric: str) -> bool:
 
 def _one_more_value(c: State, place: int, part: Measure, metric: str) -> bool:
     """`open and late loans`: values of one dimension, the last of which makes a metric's name with its noun."""
-    before, own = c.parts[place - 1] if place else None, as_filter(c.model, metric)
+    before, own = c.before(part), as_filter(c.model, metric)
     known = before.only if isinstance(before, Values) and not before.negated else None
     if own is None or known is None or known.dim != own.dim or known.op != own.op or not part.led_by("AND", "OR"):
         return False
