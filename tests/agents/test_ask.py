@@ -25,8 +25,7 @@ Ask = Callable[..., dict[str, Any]]
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """2,000 claims, one release."""
     lake = Lake(tmp_path_factory.mktemp("ask") / "lake")
-    size = ["--claims", "2000", "--seed", "7", "--out", str(lake.landing)]
-    subprocess.run([sys.executable, "-m", "medflow", "generate", *size], check=True, cwd=ROOT, capture_output=True)
+    lake.generate(2_000)
     lake.run()
     return lake
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.api.server import Server, serving
-from tests.support.lake import ROOT, Lake
+from tests.support.lake import Lake
 
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """2,000 claims, one release."""
     lake = Lake(tmp_path_factory.mktemp("api") / "lake")
-    size = ["--claims", "2000", "--seed", "7", "--out", str(lake.landing)]
-    subprocess.run([sys.executable, "-m", "medflow", "generate", *size], check=True, cwd=ROOT, capture_output=True)
+    lake.generate(2_000)
     lake.run()
     return lake
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date, timedelta
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rag_backend.assistant import Assistant, Assistants
-from tests.support.lake import ROOT, Lake
+from tests.support.lake import Lake
 
 _TODAY = date(2026, 7, 1)
 
@@ -36,8 +34,7 @@ def test_one_a_release(small: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_lake_in_its_place(tmp_path: Path) -> None:
     """A catalog that was made anew: release 1 is another one, and neither values nor rows of the first are told."""
     lake = Lake(tmp_path / "lake")
-    size = ["--claims", "200", "--seed", "7", "--out", str(lake.landing)]
-    subprocess.run([sys.executable, "-m", "medflow", "generate", *size], check=True, cwd=ROOT, capture_output=True)
+    lake.generate(200)
     for payer in ("aetna", "unitedhealth"):
         shutil.move(lake.landing / payer, tmp_path / payer)
     lake.run()

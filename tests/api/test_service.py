@@ -20,7 +20,7 @@ import pytest
 from medflow.cli import ended, medflow
 from tests.api.server import Server, serving
 from tests.api.test_endpoints import lasting
-from tests.support.lake import ROOT, Lake
+from tests.support.lake import Lake
 
 _QUESTIONS = [
     "claims by payer",
@@ -121,8 +121,7 @@ def test_too_many_at_once_are_sent_away(small: Lake) -> None:
 def test_a_new_release_is_picked_up(tmp_path: Path) -> None:
     """No release: not ready, and a problem. The first and the second are answered from as soon as they are published."""
     lake = Lake(tmp_path / "lake")
-    size = ["--claims", "300", "--seed", "7", "--out", str(lake.landing)]
-    subprocess.run([sys.executable, "-m", "medflow", "generate", *size], check=True, cwd=ROOT, capture_output=True)
+    lake.generate(300)
     shutil.move(lake.landing / "unitedhealth", tmp_path / "later")
     with serving(lake) as server:
         assert server.client.get("/health").status_code == 200
@@ -144,8 +143,7 @@ def test_a_new_release_is_picked_up(tmp_path: Path) -> None:
 def test_an_answer_is_of_one_release(tmp_path: Path) -> None:
     """Asked without a pause while a release comes, every answer has the rows of the release that it names."""
     lake = Lake(tmp_path / "lake")
-    size = ["--claims", "100", "--seed", "7", "--out", str(lake.landing)]
-    subprocess.run([sys.executable, "-m", "medflow", "generate", *size], check=True, cwd=ROOT, capture_output=True)
+    lake.generate(100)
     shutil.move(lake.landing / "aetna", tmp_path / "aetna")
     lake.run()
     answers: list[dict] = []

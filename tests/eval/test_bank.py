@@ -11,8 +11,6 @@ import duckdb
 import pytest
 import sqlglot
 
-from medflow.generate import SampleRequest, generate
-from spark_jobs.landing import land
 from tests.support.lake import ROOT, Lake
 
 _DATA = ROOT / "tests" / "data"
@@ -64,17 +62,12 @@ _BY_GOLD = {
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
+def sample(banks_lake: Lake) -> duckdb.DuckDBPyConnection:
     """The tables that answers read, as views on the released files: 10,000 claims, seed 7, up to 2026-06-30."""
-    folder = tmp_path_factory.mktemp("bank")
-    generate(SampleRequest(claims=10_000, seed=7, out=folder / "files"))
-    lake = Lake(folder / "lake")
-    land(folder / "files", lake.landing, lake.site().knowledge_base.layouts, lambda _: None)
-    lake.run()
     connection = duckdb.connect()
     for name in sorted(_TABLES):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name.split('.')[0]}")
-        files = lake.release().tables[name].files
+        files = banks_lake.release().tables[name].files
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM read_parquet({files!r}, union_by_name = true)")
     return connection
 

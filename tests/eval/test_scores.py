@@ -7,29 +7,26 @@ from contextlib import ExitStack
 
 import pytest
 
-from medflow.generate import SampleRequest, generate
 from rag_backend.agents.turn import Services
 from rag_backend.assistant import opened
 from rag_backend.evaluation import Bank, ask_all, scores
-from spark_jobs.landing import land
 from tests.support.lake import ROOT, Lake
 
 _DATA = ROOT / "tests" / "data"
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Services]]:
+def services(banks_lake: Lake) -> Iterator[dict[str, Services]]:
     """The sample that the banks are for, as each role sees it."""
-    folder = tmp_path_factory.mktemp("scores")
-    generate(SampleRequest(claims=10_000, seed=7, out=folder / "files"))
-    lake = Lake(folder / "lake")
-    land(folder / "files", lake.landing, lake.site().knowledge_base.layouts, lambda _: None)
-    lake.run()
     with ExitStack() as stack:
-        yield {role: stack.enter_context(opened(lake.settings, role)).services for role in ("analyst", "business", "engineer", "admin")}
+        yield {
+            role: stack.enter_context(opened(banks_lake.settings, role)).services for role in ("analyst", "business", "engineer", "admin")
+        }
 
 
-@pytest.mark.parametrize(("bank", "least"), [("questions.jsonl", 0.9), ("questions_b.jsonl", 0.78), ("questions_c.jsonl", 0.78), ("questions_d.jsonl", 0.72)])
+@pytest.mark.parametrize(
+    ("bank", "least"), [("questions.jsonl", 0.9), ("questions_b.jsonl", 0.78), ("questions_c.jsonl", 0.78), ("questions_d.jsonl", 0.72)]
+)
 def test_no_wrong_answer(bank: str, least: float, services: dict[str, Services]) -> None:
     """Every wording of a bank: right, or silent."""
     asked = list(ask_all(Bank.of(_DATA / bank, services["analyst"].release), services))

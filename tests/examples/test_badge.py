@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date
 
@@ -27,8 +25,7 @@ _EXAMPLES = load_examples(packaged_knowledge_base()).by_id
 def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
     """The analyst's assistant of 2,000 claims."""
     lake = Lake(tmp_path_factory.mktemp("badge") / "lake")
-    size = ["--claims", "2000", "--seed", "7", "--out", str(lake.landing)]
-    subprocess.run([sys.executable, "-m", "medflow", "generate", *size], check=True, cwd=ROOT, capture_output=True)
+    lake.generate(2_000)
     lake.run()
     with opened(lake.settings, "analyst") as one:
         yield one

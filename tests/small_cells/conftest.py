@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 from rag_backend.agents.turn import Services
 from rag_backend.assistant import opened
 from tests.small_cells.by_hand import Lines, lines_of
-from tests.support.lake import ROOT, Lake
+from tests.support.lake import Lake
 
 CLAIMS = 3_000
 
@@ -22,8 +20,7 @@ CLAIMS = 3_000
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """3,000 claims, one release; not to be changed."""
     lake = Lake(tmp_path_factory.mktemp("cells") / "lake")
-    size = ["--claims", str(CLAIMS), "--seed", "7", "--out", str(lake.landing)]
-    subprocess.run([sys.executable, "-m", "medflow", "generate", *size], check=True, cwd=ROOT, capture_output=True)
+    lake.generate(CLAIMS)
     lake.run()
     return lake
 

@@ -50,6 +50,11 @@ class Lake:
     def put(self, payer: str, name: str, content: bytes) -> Path:
         return put(self.landing, payer, name, content)
 
+    def generate(self, claims: int) -> None:
+        """The sample of seed 7 as the command writes it, in the landing folder."""
+        size = ["--claims", str(claims), "--seed", "7", "--out", str(self.landing)]
+        subprocess.run([sys.executable, "-m", "medflow", "generate", *size], check=True, cwd=ROOT, capture_output=True)
+
     def run(self, run_date: date = RUN_DATE) -> RunOutcome:
         return run_pipeline(self.site(), order(run_date))
 

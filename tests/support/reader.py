@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from tests.support.lake import ROOT, Lake
+from tests.support.lake import Lake
 
 
 @contextmanager
 def reader_of(folder: Path, claims: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """Generate, run, and copy the release's tables into a database in memory."""
     lake = Lake(folder / "lake")
-    generate = ["generate", "--claims", str(claims), "--seed", "7", "--out", str(lake.landing)]
-    subprocess.run([sys.executable, "-m", "medflow", *generate], check=True, cwd=ROOT, capture_output=True)
+    lake.generate(claims)
     lake.run()
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
