@@ -72,7 +72,7 @@ def _told(turn: Turn, model: SemanticModel) -> str:
 
 
 def shown(value: object, unit: str) -> str:
-    """A cell as people read it: rates in percent, money with two places, thousands apart."""
+    """A cell as people read it: rates in percent, what is between two rates in points, money with two places, thousands apart."""
     if value is None:
         return "none"
     if not unit or isinstance(value, (bool, date)):
@@ -80,6 +80,8 @@ def shown(value: object, unit: str) -> str:
     number = float(str(value))
     if unit == "rate":
         return f"{number:.1%}"
+    if unit == "points":
+        return f"{100 * number:+.1f} points"
     if unit == "USD":
         return f"${number:,.2f}"
     return f"{number:,.0f}" if number == int(number) else f"{number:,.2f}"

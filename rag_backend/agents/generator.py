@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import cast
 
 from medflow.sql.compile import Dialect, compile_sql
@@ -10,6 +11,7 @@ from rag_backend.agents.turn import Refusal, Services, Turn
 from rag_backend.query.compile import compile_query, compile_unshaped
 from rag_backend.query.problems import problems_of
 from rag_backend.query.sources import admissible, tables_of
+from rag_backend.query.typed_query import TypedQuery
 
 
 def generator(turn: Turn, services: Services) -> Turn:
@@ -19,6 +21,7 @@ def generator(turn: Turn, services: Services) -> Turn:
         return turn
     if problems := problems_of(query, services.model):
         return replace(turn, refusal=Refusal("not_understood", problems[0]))
+    query = _open_at_the_end(query, services)
     bases = admissible(query, services.model, services.tables)
     if not bases:
         kept = ", ".join(services.model.dimensions[dim].label for dim in query.dimensions if services.model.dimensions[dim].overlapping)
@@ -37,3 +40,12 @@ def generator(turn: Turn, services: Services) -> Turn:
     # Where small cells are masked, that comes first: order and thresholds would tell what is behind them.
     compiled = (compile_unshaped if masked else compile_query)(query, open_to_role[0], services.tables)
     return replace(turn, compiled=compiled, sql=compile_sql(compiled.sql, cast("Dialect", services.engine.dialect)))
+
+
+def _open_at_the_end(query: TypedQuery, services: Services) -> TypedQuery:
+    """The query without the end of a window that reaches beyond the last day there is: coarser tables can answer it, and equally."""
+    last = services.spans.get(query.time.date)
+    until = query.time.until
+    if last is None or until is None or until <= last[1] + timedelta(days=1):
+        return query
+    return query.model_copy(update={"time": query.time.model_copy(update={"until": None})})

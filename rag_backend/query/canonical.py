@@ -8,7 +8,8 @@ from rag_backend.query.typed_query import Condition, Having, MetricUse, Order, T
 
 def canonical(query: TypedQuery, model: SemanticModel) -> TypedQuery:
     """The canonical form of a query without problems; metrics and groups keep their order, which is that of the columns."""
-    time = query.time if query.compare or query.time.start or query.time.until else Time()
+    dated = query.compare or query.unit.period or query.time.start or query.time.until
+    time = query.time if dated else Time()
     unit = query.unit.model_copy(update={"having": _tests(query.unit.having)})
     changed = {
         "metrics": tuple(_metric(use, query, model) for use in query.metrics),

@@ -19,6 +19,7 @@ from rag_backend.query.measures import Measures, stat_of
 from rag_backend.query.shape import Ordering, groups_kept, ordered, tested, transformed, values_kept, where
 from rag_backend.query.sources import measures_of
 from rag_backend.query.typed_query import MetricUse, TypedQuery
+from rag_backend.query.words import conditions
 
 Kind = Literal["group", "metric", "derived"]
 
@@ -113,11 +114,26 @@ class _Steps:
     def columns(self) -> list[OutputColumn]:
         found = [OutputColumn(name, _label(self.model, name), "", "group") for name in self.groups]
         for use in self.query.metrics:
-            unit = self.model.metrics[use.id].unit
             for name in self.query.outputs(use):
-                derived = name.rpartition("change_pct")[1] or use.transform.startswith("share")
-                found.append(OutputColumn(name, _label(self.model, name), "rate" if derived else unit, "metric"))
+                found.append(OutputColumn(name, self._label_of(use, name), self._unit_of(use, name), "metric"))
         return found
+
+    def _label_of(self, use: MetricUse, name: str) -> str:
+        """What a metric's column is called: the metric, of which lines, and what was made of it."""
+        if self.query.compare and len(self.query.metrics) == 1:
+            return _label(self.model, name)
+        stat = f"{use.stat} of " if use.stat != "default" else ""
+        own = f" ({conditions(use.where, self.model)})" if use.where else ""
+        derived = name.removeprefix(use.column).strip("_").replace("_", " ")
+        return f"{stat}{self.model.metrics[use.id].label}{own}{f', {derived}' if derived else ''}"
+
+    def _unit_of(self, use: MetricUse, name: str) -> str:
+        """What a metric's column is measured in: shares and changes in percent are fractions, a rank is a number of none."""
+        share = use.transform.startswith("share") and (bool(self.query.compare) or name != use.column)
+        unit = "rate" if share or name.endswith("change_pct") else self.model.metrics[use.id].unit
+        if use.transform == "rank" and name != use.column:
+            return "count"
+        return "points" if unit == "rate" and name.endswith("change") else unit
 
     def _from(self, *, in_a_group: bool = False) -> str:
         """FROM and WHERE: filters and window; `in_a_group`: only rows that the groups show, for what is measured over all of them."""
@@ -156,10 +172,10 @@ class _Steps:
     def _grouped(self) -> None:
         asked = self._measured_by()
         extra = {f"having_{one.metric}": one.metric for one in self.query.having}
-        plain = {name: (use.id, tests) for name, (use, tests) in asked.items() if not self.model.metrics[use.id].per}
-        plain |= {name: (metric, ()) for name, metric in extra.items()}
+        plain = {name: self.measures.aggregate(use.id, tests) for name, (use, tests) in asked.items() if not self.model.metrics[use.id].per}
+        plain |= {name: self.measures.aggregate(metric) for name, metric in extra.items()} | self._shares_of_groups()
         groups = [f"{sql} AS {name}" for name, sql in self.groups.items()]
-        aggregates = [f"{self.measures.aggregate(metric, tests)} AS {name}" for name, (metric, tests) in plain.items()]
+        aggregates = [f"{sql} AS {name}" for name, sql in plain.items()]
         columns = [*groups, *aggregates] or ["COUNT(*) AS row_count"]
         self.named["grouped"] = f"SELECT {', '.join(columns)} {self._from()}{_by(self.groups)}"
         families: dict[str, dict[str, tuple[MetricUse, tuple[str, ...]]]] = {}
@@ -169,6 +185,19 @@ class _Steps:
         joins = "".join(self._each(entity, uses) for entity, uses in families.items())
         names = [f"grouped.{name}" for name in (*self.groups, *plain)] + [f"of_{e}.{name}" for e, uses in families.items() for name in uses]
         self.named["measured"] = f"SELECT {', '.join(names)} FROM grouped{joins}"
+
+    def _shares_of_groups(self) -> dict[str, str]:
+        """Column -> SQL of each share of a row's own whole; of a comparison one for each side."""
+        found: dict[str, str] = {}
+        for use in self.query.metrics:
+            if use.transform != "share_of_group":
+                continue
+            part, names = tuple(self.base.conditions(use.where)), self.query.outputs(use)
+            sides = {names[number]: (self._window(number),) for number in range(len(self.query.compare))}
+            found |= {name: self.measures.share(use.id, part, side) for name, side in sides.items()}
+            if not sides:
+                found[names[1]] = self.measures.share(use.id, part)
+        return found
 
     def _each(self, entity: str, uses: Mapping[str, tuple[MetricUse, tuple[str, ...]]]) -> str:
         """Steps that take one value an entity first; returns the join to the groups."""
@@ -191,10 +220,12 @@ class _Steps:
 
     def _units(self) -> None:
         """Metrics of each unit, units that `having` keeps, then the groups."""
-        entity, key = self.query.unit.entity, self.measures.key(self.query.unit.entity)
+        entity, period = self.query.unit.entity, self.query.unit.period
+        key = self.base.value(self.query.time.date, period) if period else self.measures.key(entity)
         asked = self._measured_by()
         groups = [f"{sql} AS {name}" for name, sql in self.groups.items()]
-        values = [f"{self.measures.aggregate(use.id, tests)} AS {name}" for name, (use, tests) in asked.items()]
+        of_each = [self._values_of_unit(use, name, tests) for name, (use, tests) in asked.items()]
+        values = [f"{sql} AS {name}" for found in of_each for name, sql in found.items()]
         tested = {one.metric: f"unit_{one.metric}" for one in self.query.unit.having}
         values += [f"{self.measures.tested_of_each(metric)} AS {name}" for metric, name in tested.items()]
         self.named["units"] = f"SELECT {', '.join([*groups, *values])} {self._from()}{_by(self.groups, key)}"
@@ -203,10 +234,23 @@ class _Steps:
         grouped = f" GROUP BY {', '.join(self.groups)}" if self.groups else ""
         self.named["measured"] = f"SELECT {', '.join([*self.groups, *results])} FROM units{kept}{grouped}"
 
+    def _values_of_unit(self, use: MetricUse, name: str, tests: tuple[str, ...]) -> dict[str, str]:
+        """What is kept of each unit for a metric: its value; of a ratio both of its parts."""
+        declared = self.model.metrics[use.id]
+        if declared.per:
+            return {name: self.measures.value_of_each(declared, tests)}
+        parts = zip((f"{name}_above", f"{name}_below"), declared.ratio or (), strict=False)
+        return {part: self.measures.aggregate(metric, tests) for part, metric in parts} or {name: self.measures.aggregate(use.id, tests)}
+
     def _of_units(self, use: MetricUse, name: str, entity: str) -> str:
+        declared = self.model.metrics[use.id]
+        if declared.per:
+            return stat_of(self._stat(use), name)
+        if declared.ratio:
+            return f"CAST(SUM({name}_above) AS DOUBLE) / NULLIF(CAST(SUM({name}_below) AS DOUBLE), 0)"
         if use.stat != "default":
             return stat_of(use.stat, name)
-        return "COUNT(*)" if self.model.metrics[use.id].count == entity else f"SUM({name})"
+        return "COUNT(*)" if declared.count == entity and not declared.where and not use.where else f"SUM({name})"
 
     def _whole(self) -> str:
         """The steps `totals` and `firsts`, metrics over all rows and over those of each first group; returns the joins to them.

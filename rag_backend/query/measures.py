@@ -49,6 +49,11 @@ class Measures:
         # Amounts that nobody has determined yet add nothing; the sum of none is 0, as in the tables of totals.
         return f"COALESCE(SUM({_only(qualified(declared.sum or declared.value, ROWS), own)}), 0)"
 
+    def share(self, metric: str, part: tuple[str, ...], conditions: tuple[str, ...] = ()) -> str:
+        """What the rows of `part` are of a metric over all rows that meet the conditions."""
+        above, below = self.aggregate(metric, (*part, *conditions)), self.aggregate(metric, conditions)
+        return f"CAST({above} AS DOUBLE) / NULLIF(CAST({below} AS DOUBLE), 0)"
+
     def _tells_apart(self, metric: Metric) -> bool:
         """Whether the source keeps one entity from another, each with a row of its own."""
         return bool(metric.count) and not metric.where and set(self.base.model.entities[metric.count].key) <= set(self._grain)

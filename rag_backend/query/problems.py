@@ -25,7 +25,8 @@ def _unknown_names(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     yield from _missing("metric", [use.id for use in query.metrics] + having, model.metrics)
     unnamed = [dim for dim in (*(one.dim for one in query.group_by), *(one.dim for one in all_where(query))) if not dim]
     yield from _missing("dimension", [*query.dimensions, *unnamed], model.dimensions)
-    yield from _missing("entity", [name for name in (query.entity, query.unit.entity) if name], model.entities)
+    named = [query.entity, "" if query.unit.period else query.unit.entity]
+    yield from _missing("entity", [name for name in named if name], model.entities)
 
 
 def _missing(what: str, used: Collection[str], known: Collection[str]) -> Iterator[str]:
@@ -94,6 +95,10 @@ def _metrics(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
             yield f"{use.id} does not add up over time"
         if use.transform == "share_of_first_group" and not query.group_by:
             yield "a share of the first group needs a group"
+        if use.transform == "share_of_group" and (not use.where or query.unit.entity):
+            yield "a share of each group is of what the metric's own conditions take, without a unit"
+        if query.compare and use.transform not in ("none", "share_of_group"):
+            yield f"two windows are compared by a number or by a share of each group, not by {use.transform} of {use.id}"
         if use.transform.startswith("share") and not (model.metrics[use.id].sum or model.metrics[use.id].count):
             yield f"{use.id} has no shares: it is neither a sum nor a count"
         if use.stat != "default" and not (model.metrics[use.id].per or query.unit.entity):
@@ -106,6 +111,8 @@ def _metrics(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
         yield f"{name} has one value for each of {model.metrics[name].per} and cannot be tested or listed yet"
     by_value = (*query.unit.having, *(query.having if query.form == "list" else ()))
     yield from (f"{one.metric} of a unit or of a list is tested against a number" for one in by_value if one.value is None)
+    if query.unit.period and (query.unit.having or not query.time.date or query.compare):
+        yield f"a number for each {query.unit.entity} is of a date, without a threshold for each or a second window"
     if query.unit.entity and query.having:
         yield "a threshold is for each unit or for each group, not for both at once"
     if query.unit.entity:
@@ -119,11 +126,16 @@ def sums_over_time(model: SemanticModel, use: MetricUse) -> bool:
 
 
 def in_units(query: TypedQuery, model: SemanticModel, use: MetricUse) -> bool:
-    """Whether a metric can be taken for each unit first: any statistic of sums and counts, or the total of what lies within one unit."""
+    """Whether a metric can be taken for each unit first: any statistic of sums and counts, the total of what lies within one unit, a
+    ratio of two such totals, or what has one value for each unit.
+    """
     declared = model.metrics[use.id]
-    if declared.ratio or declared.per:
-        return False
-    own = declared.count == query.unit.entity and not declared.where
+    if declared.per:
+        return declared.per == query.unit.entity and bool(query.unit.having)
+    if declared.ratio:
+        plain = use.stat == "default" and bool(query.unit.having)
+        return plain and all(in_units(query, model, MetricUse(id=part)) for part in declared.ratio)
+    own = declared.count == query.unit.entity and (not declared.where or model.entities[declared.count].dated)
     return use.stat != "default" or own or bool(declared.sum) or query.unit.entity in model.entities[declared.count].within
 
 

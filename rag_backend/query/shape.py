@@ -38,7 +38,9 @@ def transformed(query: TypedQuery, model: SemanticModel, groups: tuple[str, ...]
             names += _compared(*query.outputs(use))
             continue
         names.append(f"measured.{use.column}")
-        if use.transform != "none":
+        if use.transform == "share_of_group":
+            names.append(f"measured.{query.outputs(use)[1]}")
+        elif use.transform != "none":
             others = tuple(group for group in groups if group not in dated)
             derived = _derived(use, others, dated)
             names += [f"{sql} AS {name}" for sql, name in zip(derived, query.outputs(use)[1:], strict=True)]

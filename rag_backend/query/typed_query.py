@@ -16,7 +16,10 @@ from medflow.specs.table import Declared
 
 Day = datetime.date
 Value = str | int | float
-Transform = Literal["none", "share_of_total", "share_of_first_group", "running_total", "change", "rank"]
+PERIODS: dict[str, Grain] = {"day": "day", "week": "week", "month": "month", "quarter": "quarter", "year": "year"}
+"""The stretches of time that a number can be taken of first."""
+Transform = Literal["none", "share_of_total", "share_of_first_group", "share_of_group", "running_total", "change", "rank"]
+"""`share_of_group`: what a metric's own `where` takes of the same metric, in each row (docs/decisions/0021)."""
 Comparison = Literal["eq", "ne", "lt", "le", "gt", "ge"]
 
 
@@ -63,10 +66,15 @@ class Having(Declared):
 
 
 class Unit(Declared):
-    """Aggregate for each of these first; `having` leaves units out."""
+    """Aggregate for each of these first: an entity, or a stretch of the query's date. `having` leaves units out."""
 
     entity: str = ""
     having: tuple[Having, ...] = ()
+
+    @property
+    def period(self) -> Grain | None:
+        """The stretch of time that it is."""
+        return PERIODS.get(self.entity)
 
 
 class Time(Declared):

@@ -31,7 +31,13 @@ def _parts(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     yield _subject(query, model)
     if query.unit.entity:
         tests = _having(query.unit.having, model)
-        yield f"for each of {model.entities[query.unit.entity].label}{f' with {tests}' if tests else ''}"
+        each = f"each {query.unit.entity} that has any" if query.unit.period else f"each of {model.entities[query.unit.entity].label}"
+        limited = tests and all(use.stat == "default" for use in query.metrics)
+        yield (
+            f"only of {model.entities[query.unit.entity].label} with {tests}"
+            if limited
+            else f"for {each}{f' with {tests}' if tests else ''}"
+        )
     if query.group_by:
         grained = [model.dimensions[g.dim].label + (f" ({g.grain})" if g.grain != "none" else "") for g in query.group_by]
         yield f"by {' and '.join(grained)}"
@@ -58,9 +64,16 @@ def _subject(query: TypedQuery, model: SemanticModel) -> str:
     for use in query.metrics:
         stat = f"{use.stat} of " if use.stat != "default" else ""
         own = f" ({conditions(use.where, model)})" if use.where else ""
+        if use.transform == "share_of_group":
+            named.append(f"{model.metrics[use.id].label}{own} as a share of all {model.metrics[use.id].label} of {_whole_of(query)}")
+            continue
         shape = f", {use.transform.replace('_', ' ')}" if use.transform != "none" else ""
         named.append(f"{stat}{model.metrics[use.id].label}{own}{shape}")
     return " and ".join(named)
+
+
+def _whole_of(query: TypedQuery) -> str:
+    return "each row" if query.group_by else "each period" if query.compare else "the question"
 
 
 def conditions(where: Where, model: SemanticModel) -> str:
@@ -80,7 +93,7 @@ def _condition(one: Condition, model: SemanticModel) -> str:
 def _having(having: tuple[Having, ...], model: SemanticModel) -> str:
     tests = []
     for one in having:
-        against = f"{one.value:g}" if one.value is not None else f"the {one.of.replace('_', ' ')}"
+        against = f"{one.value:,.12g}" if one.value is not None else f"the {one.of.replace('_', ' ')}"
         tests.append(f"{model.metrics[one.metric].label} {_TESTS[one.op]} {against}")
     return " and ".join(tests)
 
@@ -93,6 +106,8 @@ def _time(query: TypedQuery, model: SemanticModel) -> str:
         sides = [f"{window.label} ({window.start} to {_last(window.until)})" for window in query.compare]
         return f"{label}: {' against '.join(sides)}"
     start, until = query.time.start, query.time.until
+    if not (start or until):
+        return f"by {label}" if query.unit.period else ""
     return f"{label} {f'from {start}' if start else ''}{' ' if start and until else ''}{f'to {_last(until)}' if until else ''}"
 
 

@@ -17,7 +17,8 @@ from rag_backend.small_cells.revealed import Revealed, revealed_by
 class MeasuredColumn:
     """One column of numbers. `own` and `window`: what limits this column alone; `reveals`: over all rows, before a group is singled out.
 
-    `adds_up`: its cells sum up to a total. `tested`: only `having` looks at it, and it is not shown.
+    `adds_up`: its cells sum up to a total. `tested`: only `having` looks at it, and it is not shown. `ratio`: of two numbers, either of
+    which it may hide.
     """
 
     name: str
@@ -27,6 +28,7 @@ class MeasuredColumn:
     reveals: tuple[Revealed, ...]
     adds_up: bool
     tested: bool = False
+    ratio: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,11 +110,13 @@ class Cells:
 
     def _shown(self) -> Iterator[MeasuredColumn]:
         for use in self.query.metrics:
+            names, of_group = self.query.outputs(use), use.transform == "share_of_group"
+            for number, window in enumerate(self.query.compare):
+                yield (self._share if of_group else self._column)(names[number], use, window)
             if not self.query.compare:
                 yield self._column(use.column, use)
-                continue
-            for number, name in enumerate(self.query.outputs(use)[:2]):
-                yield self._column(name, use, self.query.compare[number])
+                if of_group:
+                    yield self._share(names[1], use)
 
     def _tested(self) -> Iterator[MeasuredColumn]:
         for number, one in enumerate(self.query.having):
@@ -124,4 +128,12 @@ class Cells:
         reveals = tuple(Revealed(one.quantity, LineSet(tests).within(one.lines)) for one in revealed_by(use.id, self.model))
         declared = self.model.metrics[use.id]
         adds_up = bool(declared.sum) or (bool(declared.count) and self.model.entities[declared.count].dated)
-        return MeasuredColumn(name, use.id, use.where, window, reveals, adds_up, tested)
+        return MeasuredColumn(name, use.id, use.where, window, reveals, adds_up, tested, bool(declared.ratio))
+
+    def _share(self, name: str, use: MetricUse, window: Window | None = None) -> MeasuredColumn:
+        """A share of a row's own whole: it reveals the part, the whole, and what the part leaves of it."""
+        part = self._column(name, use, window)
+        whole = self._column(name, MetricUse(id=use.id), window)
+        rest = (Revealed(one.quantity, one.lines.without(of.lines)) for one, of in zip(whole.reveals, part.reveals, strict=True))
+        reveals = tuple(dict.fromkeys((*part.reveals, *whole.reveals, *rest)))
+        return MeasuredColumn(name, use.id, (), window, reveals, adds_up=False, ratio=True)

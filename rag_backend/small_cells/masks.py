@@ -58,7 +58,7 @@ class Masks:
         """Cells of other columns that reveal the very number that is masked; of a masked ratio, it is not known which it is."""
         columns = {column.name: column for column in self.cells.columns}
         for key, name in list(self.reasons):
-            held = set() if self.cells.model.metrics[columns[name].metric].ratio else set(columns[name].reveals)
+            held = set() if columns[name].ratio else set(columns[name].reveals)
             yield from ((key, other.name) for other in columns.values() if held & set(other.reveals))
 
     def _partners(self, column: MeasuredColumn) -> Iterator[Key]:

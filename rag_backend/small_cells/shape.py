@@ -49,7 +49,7 @@ class Shape:
         for use in self.cells.query.metrics:
             if self.cells.query.compare:
                 found |= set(self._compared(use, rows))
-            elif use.transform != "none":
+            elif use.transform not in ("none", "share_of_group"):  # a share of its own row is measured, and masked as such
                 found |= set(self._transformed(use, rows))
         return found
 

@@ -33,6 +33,13 @@ _ANALYST = load_policies(_ROOT, _TABLES)["analyst"]
 _TYPES = {name: {column.name: column.type for column in table.columns} for name, table in _TABLES.items()}
 
 
+_OVER_500 = {"entity": "claim", "having": [{"metric": "billed_amount", "op": "gt", "value": 500}]}
+_TWO_YEARS = {
+    "time": {"date": "paid_date"},
+    "compare": [{"label": str(year), "from": f"{year}-01-01", "to": f"{year + 1}-01-01"} for year in (2024, 2025)],
+}
+
+
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """All tables of a published lake of 2,000 claims, as DuckDB tables."""
@@ -121,6 +128,11 @@ def test_every_source_says_what_the_lines_say(reader: duckdb.DuckDBPyConnection)
         ({"metrics": [{"id": "claim_count"}], "where": [[{"dim": "payer", "op": "in", "values": ["nobody"]}]]}, "no such value"),
         ({"metrics": [{"id": "claim_count", "stat": "median"}]}, "needs a unit"),
         ({"metrics": [{"id": "claim_count"}], "order_by": [{"by": "paid_amount"}]}, "cannot order by"),
+        ({"metrics": [{"id": "claim_count", "transform": "share_of_group"}], "group_by": [{"dim": "payer"}]}, "own conditions"),
+        ({"metrics": [{"id": "claim_count", "stat": "mean"}], "unit": {"entity": "month"}}, "of a date"),
+        ({"metrics": [{"id": "denial_rate", "stat": "mean"}], "unit": {"entity": "month"}, "time": {"date": "paid_date"}}, "summed up"),
+        ({"metrics": [{"id": "member_count"}], "unit": _OVER_500}, "summed up"),
+        ({"metrics": [{"id": "claim_count", "transform": "share_of_total"}], "group_by": [{"dim": "payer"}], **_TWO_YEARS}, "by a number"),
     ],
 )
 def test_a_query_without_an_answer_is_told(asked: dict[str, Any], told: str) -> None:

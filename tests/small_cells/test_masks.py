@@ -177,6 +177,29 @@ def test_shares_of_a_masked_cell_are_masked() -> None:
         assert {row[0]: row[1:] for row in lines.rows(asked)}["aetna"] == (50, None)
 
 
+@pytest.mark.parametrize(
+    ("part", "rest", "shown"),
+    [(20, 60, (20, 20 / 80)), (5, 60, (None, None)), (60, 5, (None, None)), (0, 60, (0, 0.0)), (60, 0, (60, 1.0))],
+)
+def test_a_share_of_its_own_whole_reveals_the_rest(part: int, rest: int, shown: tuple[float | None, float | None]) -> None:
+    """The part, the whole and what is between them; of a comparison, on each side."""
+    use = {"id": "claim_count", "transform": "share_of_group", "where": [[{"dim": "condition", "op": "in", "values": ["diabetes"]}]]}
+    months = (
+        {"label": "January", "from": "2026-01-01", "to": "2026-02-01"},
+        {"label": "February", "from": "2026-02-01", "to": "2026-03-01"},
+    )
+    others = [Claims(40, payer="bluecross", diagnosis=code, day=day) for code in ("E11.9", "I10") for day in (_JANUARY, _FEBRUARY)]
+    made = [Claims(part, diagnosis="E11.9"), Claims(rest, diagnosis="I10"), Claims(50, day=_FEBRUARY, diagnosis="I10")]
+    with small(*(one for one in made if one.count), Claims(50, day=_FEBRUARY, diagnosis="E11.9"), *others) as lines:
+        january = {"date": "claim_service_date", "from": "2026-01-01", "to": "2026-02-01"}
+        rows = {row[0]: row[1:] for row in lines.rows({"metrics": [use], "group_by": [{"dim": "payer"}], "time": january})}
+        assert rows["aetna"] == shown
+        asked = {"metrics": [use], "group_by": [{"dim": "payer"}], "time": {"date": "claim_service_date"}, "compare": months}
+    with small(*(one for one in made if one.count), Claims(50, day=_FEBRUARY, diagnosis="E11.9"), *others) as lines:
+        rows = {row[0]: row[1:] for row in lines.rows(asked)}
+        assert rows["aetna"][:2] == (shown[1], 0.5)
+
+
 def test_a_running_total_ends_at_a_masked_cell() -> None:
     """From there on the difference of two totals would be the masked cell; the change to and from it is masked too."""
     months = [Claims(20, day=_JANUARY), Claims(30, day=_FEBRUARY), Claims(5, day=_MARCH), Claims(40, day=date(2026, 4, 15))]

@@ -1,12 +1,15 @@
 """Every Spark attack does what it says on a Spark as it comes, and every legitimate query is one that Spark can analyse.
 
-One session for all; the tables are Iceberg tables with a snapshot that was taken back.
+One session for all but the attacks without an end, which get a process each, to be ended with it; the tables are
+Iceberg tables with a snapshot that was taken back.
 """
 
 from __future__ import annotations
 
 import os
-import threading
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,8 +18,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rag_backend.validator import Approved, validate
+from tests.support.lake import ROOT, Lake
 from tests.validator.corpus import CANARY, Attack, attacks, proof, questions, tables
-from tests.validator.small_database import arrow_tables
+from tests.validator.spark_tables import make_tables
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,7 +28,9 @@ if TYPE_CHECKING:
 pytest.importorskip("pyspark")
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 os.environ["ATTACK_CANARY"] = CANARY  # what no query may read
-_SECONDS = 3.0
+_SECONDS = 10.0
+_ENDLESS = [attack for attack in attacks("spark") if attack.shown == "exhaust"]
+_ENDING = [attack for attack in attacks("spark") if attack.shown != "exhaust"]
 _CHANGES = (
     "SHOW TABLES IN healthcare",
     "SHOW VIEWS IN healthcare",
@@ -41,7 +47,6 @@ _CHANGES = (
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """This process's Spark, with the declared tables as Iceberg tables of its private catalog."""
     from spark_jobs.engines.spark_session import spark_session
-    from tests.support.lake import Lake
 
     session = spark_session(Lake(tmp_path_factory.mktemp("spark") / "lake", engine="spark").settings)
     yield session
@@ -51,23 +56,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture
 def unguarded(spark: SparkSession) -> Iterator[SparkSession]:
     """Every declared table anew where an attack before has changed it."""
-    spark.catalog.setCurrentCatalog("work")
-    rows = arrow_tables(tables().values())
-    for name, content in rows.items():
-        if not spark.catalog.tableExists(f"work.{name}"):
-            spark.sql(f"CREATE NAMESPACE IF NOT EXISTS work.{name.split('.')[0]}")
-            spark.createDataFrame(content).writeTo(f"work.{name}").using("iceberg").create()
-            if name.endswith("claims_clean"):
-                _take_back(spark, name)
+    make_tables(spark)
     yield spark
     spark.catalog.setCurrentCatalog("work")
-
-
-def _take_back(spark: SparkSession, name: str) -> None:
-    """A snapshot that holds a canary, and one after it that does not."""
-    columns = ", ".join(f"'{CANARY}-GONE' AS {c.name}" if c.name == "claim_id" else c.name for c in tables()[name].columns)
-    spark.sql(f"INSERT INTO work.{name} SELECT {columns} FROM work.{name} LIMIT 1")
-    spark.sql(f"DELETE FROM work.{name} WHERE claim_id = '{CANARY}-GONE'")
 
 
 @pytest.fixture
@@ -78,16 +69,28 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attack", attacks("spark"), ids=lambda attack: attack.id)
+@pytest.mark.parametrize("attack", _ENDING, ids=lambda attack: attack.id)
 def test_the_attack_does_harm(attack: Attack, unguarded: SparkSession, folder: Path) -> None:
     """Rows, a canary, a key, a change or no end, as the corpus says."""
     assert harm_seen(attack, unguarded, folder)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", _ENDLESS, ids=lambda attack: attack.id)
+def test_the_attack_does_not_end(attack: Attack, tmp_path: Path) -> None:
+    """Over 3,000 lines it runs on until its process is ended."""
+    command = [sys.executable, "-m", "tests.validator.endless_spark", attack.sql, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True) as run:
+        try:
+            assert run.stdout is not None and "started\n" in iter(run.stdout.readline, "")
+            with pytest.raises(subprocess.TimeoutExpired):
+                run.wait(_SECONDS)
+        finally:
+            os.killpg(run.pid, signal.SIGKILL)
+
+
 def harm_seen(attack: Attack, spark: SparkSession, folder: Path) -> bool:
     sql = attack.aimed(folder, _snapshot(spark) if "{snapshot}" in attack.sql else "1")
-    if attack.shown == "exhaust":
-        return _does_not_end(sql, spark)
     if attack.shown == "change":
         before = _state(spark, folder)
         spark.sql(sql)
@@ -120,30 +123,6 @@ def _undo(spark: SparkSession) -> None:
         spark.sql(f"DROP TABLE IF EXISTS work.{name} PURGE")
     spark.catalog.dropTempView("mine")
     spark.catalog.clearCache()
-
-
-def _does_not_end(sql: str, spark: SparkSession) -> bool:
-    """Cancelled after its time; the table is 3,000 rows long, of which a release has thousands of times more."""
-    lines = "work.healthcare.claims_clean"
-    spark.sql(f"INSERT INTO {lines} SELECT c.* FROM {lines} AS c CROSS JOIN range(50)")
-    done, cancelled = threading.Event(), []
-
-    def cancel() -> None:
-        while not done.wait(_SECONDS):
-            cancelled.append(True)
-            spark.sparkContext.cancelAllJobs()
-
-    clock = threading.Thread(target=cancel)
-    clock.start()
-    try:
-        spark.sql(sql).collect()
-    except Exception:  # Py4J's kinds of errors; a query that is refused at once has not used its time
-        return bool(cancelled)
-    finally:
-        done.set()
-        clock.join()
-        _undo(spark)
-    return bool(cancelled)
 
 
 @pytest.mark.slow

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rag_backend.planners.grammar.choices import Choices
-from rag_backend.planners.grammar.draft import Ask, Draft, Filter, Stop, Test
+from rag_backend.planners.grammar.draft import Ask, Draft, Stop
 from rag_backend.planners.grammar.lexicon import Lexicon
 from rag_backend.planners.grammar.metrics_of import Uses, measured
-from rag_backend.planners.grammar.model_of import as_filter
+from rag_backend.planners.grammar.thresholds import thresholds
 from rag_backend.planners.grammar.windows import Windows, windows_of
 from rag_backend.query.problems import problems_of
 from rag_backend.query.typed_query import GroupBy, Having, Limit, MetricUse, Order, TypedQuery, Unit, Where
 
+_WHICH_WHOLE = "Its share of each group's total, or how it is spread over the groups?"
 _GRAINS = ("month", "quarter", "year")
 
 
@@ -26,7 +27,7 @@ class Assembly:
         self.draft, self.lexicon, self.model = draft, lexicon, lexicon.model
         self.today, self.choices = today, choices
         self.notes: list[str] = []
-        self._chosen = ""
+        self.of_each_group = False
         self.groups = list(dict.fromkeys(draft.groups))
         self.asks = [replace(ask, stats=list(ask.stats)) for ask in draft.asks]
 
@@ -48,7 +49,7 @@ class Assembly:
         self._over_time()
         self._largest_of_units()
         self._ambiguous_part()
-        unit, having = self._tests()
+        unit, having = thresholds(self)
         uses = measured(self, unit)
         window = windows_of(self, uses)
         order, limit = self._order(uses, window)
@@ -94,10 +95,10 @@ class Assembly:
         shares = [ask for ask in self.asks if ask.transform == "share_of_total" and not ask.of]
         inside = [one for one in self.draft.filters if one.role == "maybe" and shares and one.at > shares[0].first]
         own = [one for one in self.draft.filters if one.role == "maybe" and shares and one.at < shares[0].first]
-        if self.groups and own:
-            raise Stop("not_understood", "its share of each group's total, or how it is spread over the groups? the words can mean either")
-        if self.groups and inside and self.draft.group_at > inside[0].at:
-            raise Stop("not_understood", "a share of each group, or the spread over the groups? say `of each`, or name the groups first")
+        named = self.draft.group_at
+        ahead = inside and (named > inside[0].at or named < shares[0].first)
+        if self.groups and (own or ahead):
+            self.of_each_group = self.choices.choose(_WHICH_WHOLE, ("each", "spread")) == "each"
 
     def part(self) -> Where:
         """What says which part of a total is meant."""
@@ -105,7 +106,7 @@ class Assembly:
 
     def _is_part(self, role: str) -> bool:
         of = any(ask.of for ask in self.asks)
-        return not of and (role == "part" or (role == "maybe" and not self.groups))
+        return not of and (role == "part" or (role == "maybe" and (not self.groups or self.of_each_group)))
 
     # What rows are of
 
@@ -186,6 +187,10 @@ class Assembly:
     def _each_or_together(self) -> None:
         """`loans of A and B`: one number for both, or one for each?"""
         dim = self.draft.either
+        if "each" in self.draft.flags and not dim:
+            raise Stop("not_understood", "which of them separately? name two, joined by `and`")
+        if dim and "each" in self.draft.flags and (dim, "none") not in self.groups:
+            self.groups.append((dim, "none"))
         if not dim or (dim, "none") in self.groups:
             return
         if self.choices.choose("All of them together, or each?", ("together", "each")) == "each":
@@ -193,8 +198,7 @@ class Assembly:
 
     def _compared_with(self) -> None:
         """Something is held against nothing."""
-        pairs = any(len(group) == 1 and group[0].op == "in" and len(group[0].values) > 1 for group in self.where())
-        compared = self.groups or pairs or len(self.asks) > 1 or self.compares_windows()
+        compared = self.groups or self._several() or self.compares_windows()
         if self.draft.flags & {"vs", "compare"} and not compared:
             raise Stop("not_understood", "compared with what? name two values, two periods, or what to split by")
 
@@ -203,8 +207,6 @@ class Assembly:
         dated = [one for one in self.groups if self._is_date(one)]
         compared = self.compares_windows()
         if flags & {"change", "run", "trend"} and not dated and not compared:
-            if "trend" in flags and self.groups:
-                return
             self.groups.append(("", self.choices.choose("By month, quarter or year?", _GRAINS)))
         if "change" in flags and not compared and "share" in flags:
             raise Stop("not_understood", "the change in percent of each period is not computed: ask for the change, or compare two")
@@ -221,7 +223,13 @@ class Assembly:
         if len(periods) == 2:
             return bool(flags & {"vs", "compare", "change"})
         split = any(self._is_date(one) for one in self.groups)
-        return len(periods) == 1 and bool(periods[0][0].ends) and bool(flags & {"change", "compare"}) and not split
+        ends = len(periods) == 1 and bool(periods[0][0].ends) and not split
+        return ends and ("change" in flags or ("compare" in flags and not self._several()))
+
+    def _several(self) -> bool:
+        """Whether several numbers or values are held against each other."""
+        pairs = any(len(group) == 1 and group[0].op == "in" and len(group[0].values) > 1 for group in self.where())
+        return pairs or len(self.asks) > 1
 
     def _is_date(self, group: tuple[str, str]) -> bool:
         return group[0] == "" or self.model.dimensions[group[0]].type == "date"
@@ -243,69 +251,6 @@ class Assembly:
             ask.stats = ["max" if draft.order[0][1] else "min"]
             self.draft = replace(draft, order=[], limit=0, per=[])
 
-    # Thresholds
-
-    def _tests(self) -> tuple[Unit, tuple[Having, ...]]:
-        """Whom thresholds are for: the rows, or each entity that is counted."""
-        draft, first = self.draft, self._plain_count()
-        unit: list[Having] = []
-        rows: list[Having] = []
-        for test in draft.tests:
-            of_rows = self._of_rows(test, first)
-            (rows if of_rows else unit).append(self._having(test, of_rows))
-        if unit and (not first.noun or any(one.of for one in unit)):
-            raise Stop("not_understood", "it is not clear what the threshold is for: split by something, or count something")
-        if unit and any(self.model.metrics[one.metric].count == first.noun and not self.model.metrics[one.metric].where for one in unit):
-            raise Stop("not_understood", "a threshold on a count needs something that has several of them")
-        return (Unit(entity=first.noun, having=tuple(unit)) if unit else Unit()), tuple(rows)
-
-    def _plain_count(self) -> Ask:
-        """The first number; a count of a kind that is tested for each counts all, of lines of that kind."""
-        first, draft = self.asks[0], self.draft
-        declared = self.model.metrics[first.id]
-        plain = declared.count and declared.where and len(self.asks) == 1 and draft.subject is None
-        if not plain or not any(one.metric for one in draft.tests):
-            return first
-        own = as_filter(self.model, first.id)
-        if own is not None and all(self.model.metrics[one.metric].sum for one in draft.tests):
-            first.id, first.noun, first.counted = self.lexicon.base_count(declared.count), declared.count, True
-            draft = replace(draft, filters=[*draft.filters, Filter((own,), first.first)])
-            self.draft = draft
-        return first
-
-    def _of_rows(self, test: Test, first: Ask) -> bool:
-        if not self.groups:
-            return False
-        if self.draft.subject is not None or not first.noun or not test.metric or test.metric == first.id:
-            return True
-        if test.after_split:
-            raise Stop("not_understood", "say whether the threshold is for each of what is counted or for each group")
-        return False
-
-    def _having(self, test: Test, of_rows: bool) -> Having:
-        metric = test.metric or (self.asks[0].id if of_rows or not self.asks[0].noun else self._measure_of_each())
-        declared = self.model.metrics[metric]
-        if declared.per and (of_rows or declared.per != self.asks[0].noun):
-            raise Stop("not_understood", f"a threshold on {declared.label} cannot be computed")
-        if test.of:
-            return Having(metric=metric, op=test.op, of=test.of)  # type: ignore[arg-type]
-        value = test.value or 0.0
-        if declared.unit == "rate" and (test.percent or value > 1):
-            if not test.percent:
-                self.notes.append(f"{value:g} is read as {value:g} percent")
-            value = round(value / 100, 10)
-        elif test.percent:
-            raise Stop("not_understood", f"{declared.label} is no rate: a threshold in percent does not fit")
-        return Having(metric=metric, op=test.op, value=value)  # type: ignore[arg-type]
-
-    def _measure_of_each(self) -> str:
-        sums = [name for name, one in self.model.metrics.items() if one.sum and one.unit != "count" and not one.where][:3]
-        if not sums:
-            raise Stop("not_understood", "the number is of nothing that is named")
-        if not self._chosen:
-            self._chosen = self.choices.choose("Which number is the threshold for?", sums)
-        return self._chosen
-
     # Order and groups
 
     def _order(self, uses: Uses, window: Windows) -> tuple[tuple[Order, ...], Limit]:
@@ -325,7 +270,9 @@ class Assembly:
             raise Stop("not_understood", "a ranking needs something to rank: say of what")
         number = self.choices.choose("How many of them?", (5, 10, 20)) if draft.limit < 0 else draft.limit
         shown = {use.id: use.id for use in uses.metrics}
-        renamed = dict(zip([ask.id for ask in self.asks], [use.id for use in uses.metrics], strict=False))
+        of_group = {use.id: f"{use.column}_{use.transform}" for use in uses.metrics if use.transform == "share_of_group"}
+        shown |= of_group
+        renamed = {ask.id: shown[use.id] for ask, use in zip(self.asks, uses.metrics, strict=False)}
         by = tuple(Order(by=shown.get(name) or renamed.get(name) or name or window.date, desc=desc) for name, desc in order)
         return by, Limit(n=number, offset=draft.offset, per=self._per(number, window), ties=bool(number))
 

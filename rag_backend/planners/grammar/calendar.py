@@ -39,6 +39,12 @@ def shifted(day: Day, unit: str, count: int) -> Day:
     return plus_months(first, count * _LENGTH[unit])
 
 
+def year_back(day: Day) -> Day:
+    """The same day of the year before; a leap day is the first of March."""
+    leap = day.month == 2 and day.day == 29
+    return Day(day.year - 1, 3, 1) if leap else day.replace(year=day.year - 1)
+
+
 def period(start: Day, unit: str) -> Period:
     """The whole period that starts on a day."""
     return Period(start, shifted(start, unit, 1), unit, label(start, unit))

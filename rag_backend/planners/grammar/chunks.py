@@ -22,6 +22,8 @@ _MARKS = frozenset(
             "RATIO",
             "RUN",
             "CHANGE",
+            "SAME",
+            "SEPARATELY",
             "GROWN",
             "SHRUNK",
             "TREND",
@@ -141,15 +143,17 @@ def _threshold(r: Reading, place: int, lead: Lead) -> Threshold | None:
     if cat == "BETWEEN" and r.cat(place + 1) == r.cat(place + 3) == "NUM" and r.cat(place + 2) in ("AND", "TO"):
         low, high = r.node(place + 1), r.node(place + 3)
         last = r.skip(place + 4, "UNIT_WORD")
-        return Threshold(place, last, lead, (("ge", low.number), ("le", high.number)), low.percent or high.percent)
+        unit = "USD" if low.money or high.money else "days" if r.node(last - 1).text.casefold() == "days" else ""
+        return Threshold(place, last, lead, (("ge", low.number), ("le", high.number)), low.percent or high.percent, unit=unit)
     return None
 
 
 def _over(r: Reading, at: tuple[int, int], lead: Lead, test: tuple[str, int]) -> Threshold:
     op, number = test
-    unit = r.cat(at[1]) == "UNIT_WORD"
-    percent = r.node(number).percent or (unit and r.node(at[1]).text.casefold() in ("percent", "%"))
-    return Threshold(at[0], at[1] + unit, lead, ((op, r.node(number).number),), percent)
+    named = r.node(at[1]).text.casefold() if r.cat(at[1]) == "UNIT_WORD" else ""
+    percent = r.node(number).percent or named in ("percent", "%")
+    unit = "days" if named == "days" else "USD" if named or r.node(number).money else ""
+    return Threshold(at[0], at[1] + bool(named), lead, ((op, r.node(number).number),), percent, unit="" if percent else unit)
 
 
 def _extreme(r: Reading, place: int, lead: Lead) -> Extreme | None:
@@ -250,6 +254,8 @@ def _thing(r: Reading, place: int, lead: Lead) -> Thing | None:
         of = r.skip(place + 1, "PREP", "FILL")
         date = r.date_dim(of) if r.cat(of) == "NOUN" else ""
         return Thing(place, of + 1 if date else place + 1, lead, grain=cat[6:], dim=date, plural=plural)
+    if r.date_dim(place) and r.cat(place + 1).startswith("GRAIN_"):
+        return Thing(place, place + 2, lead, grain=r.cat(place + 1)[6:], dim=r.date_dim(place))
     if not (r.entity(place) or r.dim(place)):
         return None
     last = place + 1 + (r.cat(place + 1) == "CODE_WORD" and bool(r.dim(place)))

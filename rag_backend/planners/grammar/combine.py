@@ -10,12 +10,14 @@ from rag_backend.planners.grammar.marks import mark
 from rag_backend.planners.grammar.model_of import ratio_of
 from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Predicate, Split, Thing, Threshold, Values, When
 from rag_backend.planners.grammar.qualify import bound_metric
-from rag_backend.planners.grammar.ranking import extreme, threshold
+from rag_backend.planners.grammar.ranking import extreme, first_of_all, threshold
 from rag_backend.planners.grammar.splits import split, when
 from rag_backend.planners.grammar.state import State
 from rag_backend.planners.grammar.targets import target
+from rag_backend.query.typed_query import PERIODS
 
 TWO = 2
+_INTO = ("in ", "on ", "for ", "of ", "from ", "during ")
 
 
 def combined(r: Reading, parts: list[Part]) -> Draft:
@@ -32,7 +34,7 @@ def combined(r: Reading, parts: list[Part]) -> Draft:
         if not marked and not isinstance(before, (Values, When, Dated)):
             c.leads = set()
         c.leads |= {"PREP", before.kind} if marked and isinstance(before, Mark) else set()
-        c.leads |= {node.cat for node in part.lead}
+        c.leads |= {node.cat for node in part.lead} | _led_by_window(c, part)
         _part(c, place, part)
         c.split_last = isinstance(part, Split)
     commands = [node.text.casefold() for part in c.parts[:1] for node in part.lead]
@@ -61,6 +63,13 @@ def _part(c: State, place: int, part: Part) -> None:
         mark(c, place, part)
 
 
+def _led_by_window(c: State, part: Part) -> set[str]:
+    """`the fines on 2025 loans`: the preposition is read with the window."""
+    before = c.before(part)
+    inside = isinstance(before, When) and not part.lead and bool(c.draft.asks)
+    return {"PREP"} if inside and before and c.r.node(before.first).text.casefold().startswith(_INTO) else set()
+
+
 def _rest(c: State) -> None:
     """What still waits at the end has nothing to belong to."""
     draft, wait = c.draft, c.wait
@@ -68,7 +77,8 @@ def _rest(c: State) -> None:
     if wait.measure or wait.of or wait.per:
         raise c.unfinished()
     if wait.extreme and wait.extreme.kind == "top" and draft.groups and wait.extreme.n:
-        draft.limit, wait.extreme = wait.extreme.n, None
+        first_of_all(c, wait.extreme)
+        wait.extreme = None
     if wait.number and draft.order:
         draft.limit, wait.number = wait.number, 0
     if wait.stats and len(draft.asks) == 1:
@@ -77,8 +87,8 @@ def _rest(c: State) -> None:
     if wait.share and len(draft.asks) == 1:
         draft.asks[0].transform, wait.share = "share_of_total", False
     _verbs_say_something(c)
-    open_words = (wait.count, wait.much, wait.stats, wait.test, wait.extreme, wait.share, wait.absent, wait.order, wait.number)
-    if any(open_words):
+    words = (wait.count, wait.much, wait.stats, wait.test, wait.extreme, wait.share, wait.absent, wait.order, wait.number)
+    if any(words) or wait.year_before:
         raise c.unfinished()
     if any(ask.of == "?" for ask in draft.asks):
         raise Stop("not_understood", "the share of what? name the whole")
@@ -88,7 +98,7 @@ def _verbs_say_something(c: State) -> None:
     """A verb that only says which date is meant, without a window, would say nothing; and a part of a total is no word for a number."""
     draft = c.draft
     timed = bool(draft.periods) or any(dim == "" or c.model.dimensions[dim].type == "date" for dim, _ in draft.groups)
-    timed = timed or bool(draft.flags & {"run", "trend", "change"})
+    timed = timed or bool(draft.flags & {"run", "trend", "change"}) or any(ask.per in PERIODS for ask in draft.asks)
     for part in c.parts:
         if isinstance(part, Predicate):
             raise c.stop(part)

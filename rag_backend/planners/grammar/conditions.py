@@ -16,6 +16,7 @@ _OF_EVERY = ("from every", "of every", "in every", "at every")
 def qualifier(c: State, part: Target, metric: str) -> None:
     """`for late loans`, `of female readers`: no number of its own; what it says about the lines holds."""
     found = qualifying(c, part, metric)
+    c.limits.add(part.first)
     before = c.before(part)
     if isinstance(before, Values) and before.negated and not part.lead:
         for known in c.draft.filters:
@@ -33,7 +34,10 @@ def values(c: State, place: int, part: Values) -> None:
     role = ""
     if share is not None and not share.of:
         of_part = any(one.role in ("part", "maybe") and one.at < share.first for one in draft.filters)
-        role = "" if of_part else "part" if part.led_by("COP", "THAT", "LIGHT", "HAVE", "WITH") else "maybe"
+        noun = c.before(part)
+        leads = (part, noun) if isinstance(noun, Thing) and noun.entity and not part.lead else (part,)
+        within = of_part or any(node.text.casefold().startswith(("account", "make up", "made up")) for node in part.lead)
+        role = "" if within else "part" if any(one.led_by("COP", "THAT", "LIGHT", "HAVE", "WITH") for one in leads) else "maybe"
     if _alternative(c, place, part):
         return
     if part.led_by_word("but") and not part.negated:

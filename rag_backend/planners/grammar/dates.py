@@ -94,7 +94,7 @@ class _Reader:
         if one is None or self.word(one[1]) not in ("to", "through", "until", "till", "-"):
             return self._days(place, "to")
         two = self.single(one[1] + 1, True)
-        return (_joined(one[0], two[0]), two[1]) if two else None
+        return (_joined(one[0], two[0], whole=self.word(one[1]) != "to"), two[1]) if two else None
 
     def _open(self, place: int) -> _Found:
         word, start = self.word(place), place + 1
@@ -125,6 +125,7 @@ class _Reader:
             self._quarter,
             self._relative,
             self._to_date,
+            self._first_of_year,
             self._year,
         )
         found = [one for rule in rules if (one := rule(place, said)) is not None]
@@ -244,7 +245,24 @@ class _Reader:
         number = NUMBER_WORDS.get(word, 0) or (int(word) if re.fullmatch(r"\d{1,3}", word) else 0)
         return number, place + 1
 
+    def _first_of_year(self, place: int, said: bool) -> _Found:
+        """`the first three months of 2026`."""
+        count, after = self._count(place + 1)
+        unit, end = _UNITS.get(self.word(after).removesuffix("s"), ""), self.word(place)
+        number = self._number_of_year(after + 2)
+        if end not in ("first", "last") or unit not in ("month", "quarter") or self.word(after + 1) not in ("of", "in") or not number:
+            return None
+        year = calendar.year(number)
+        assert year.start and year.until
+        start = year.start if end == "first" else calendar.shifted(year.until, unit, -count)
+        until = calendar.shifted(start, unit, count)
+        if not count or start < year.start or until > year.until:
+            return None
+        return Period(start, until, unit, f"the {end} {count} {unit}s of {number}", several=True), after + 3
+
     def _to_date(self, place: int, said: bool) -> _Found:
+        if self._number_of_year(place) == self.today.year and (found := self._to_date(place + 1, said)):
+            return found if found[0].unit == "year" else None
         if self.word(place) in ("ytd", "mtd", "qtd"):
             unit = {"y": "year", "m": "month", "q": "quarter"}[self.word(place)[0]]
             return calendar.so_far(self.today, unit), place + 1
@@ -258,7 +276,8 @@ def _rolling(today: datetime.date, unit: str) -> Period:
     return calendar.last_complete(today, smaller, count)
 
 
-def _joined(one: Period, two: Period) -> Period:
+def _joined(one: Period, two: Period, *, whole: bool = False) -> Period:
+    """From the one to the end of the other; `whole`: the words mean all that is between, never the one against the other."""
     if one.start is None and one.yearless and two.start is not None and one.unit == two.unit:
         first = calendar.part_of_year(one.unit, one.yearless[1], two.start.year)
         one = first if first.start and first.start <= two.start else one
@@ -268,7 +287,7 @@ def _joined(one: Period, two: Period) -> Period:
         )
     if one.start is None or two.until is None or two.until <= one.start:
         raise ValueError("a range that ends before it starts")
-    return Period(one.start, two.until, one.unit, f"{one.label} to {two.label}", ends=(one, two))
+    return Period(one.start, two.until, one.unit, f"{one.label} to {two.label}", ends=() if whole else (one, two))
 
 
 def bounded(period: Period, word: str) -> Period:

@@ -39,7 +39,9 @@ class Ask:
 
 @dataclass
 class Test:
-    """A number that a metric is tested against; `metric` '' is the one that is asked for. `after_split`: it follows a group directly."""
+    """A number that a metric is tested against; `metric` '' is the one that is asked for. `after_split`: it follows a group directly.
+
+    `unit`: what the number is said in. `noun`: the entity that it limits, where that is named beside it."""
 
     metric: str
     op: str
@@ -47,6 +49,8 @@ class Test:
     of: str = ""
     percent: bool = False
     after_split: bool = False
+    unit: str = ""
+    noun: str = ""
 
 
 @dataclass

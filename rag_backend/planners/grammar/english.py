@@ -18,8 +18,12 @@ _PHRASES: dict[str, str] = {
         record | in the system | on file | need | want | how's | so | just | simply | still | currently | now | at present |
         to date | in the whole data set | whole data set | across the board | this | these | those | such | here | too |
         actually | give us | show us | as of now | whatsoever | at all | ever | ones | they're | we've | we have | do we have
-        | did we have | did we see | do we see | we saw | have we seen | was it | is it | again | i want | i need | together |
-        combined | taken together | jointly | respectively | only | themselves | going""",
+        | did we have | did we see | do we see | we saw | have we seen | was it | is it | again | i want | i need | we're
+        wondering | we are wondering | i'm wondering | i am wondering | i'd like | we'd like | i would like | we would like |
+        i'd like to know | we'd like to know | i would like to know | we would like to know | we'd like to see | we need to
+        know | i'm looking for | we're looking for | i am looking for | we're looking at | i'm looking at | we are looking at
+        | we want to know | we want | we need | dr | mr | mrs | ms | together | combined | taken together | jointly |
+        respectively | only | themselves | going""",
     "ART": "single | a single | one | any one | any single | any given | a given",
     "LIGHT": """break down | affecting | affect | affects | listing | hold | holds | held | made | make | make it to | makes it
         to | used | use | turn up | turns up | turned up | appear | appears | appeared | take place | takes place | took place
@@ -51,8 +55,9 @@ _PHRASES: dict[str, str] = {
         on | as a function of | out by | split over | split between | between the""",
     "PER": """per | for each combination of | for every combination of | by combination of | for each | for every | in each |
         within each | each | every | of each | of every | for each of the | by each | from each | in every | under each |
-        under every | at each | at every | each of the | for each of our | each of our | each of | on each | within every |
-        with each | to each | for each and every | from every | within a | each one of the""",
+        under every | one row per | a row per | one row for each | a row for each | at each | at every | each of the | for
+        each of our | each of our | each of | on each | within every | with each | to each | for each and every | from every |
+        within a | each one of the""",
     "WISE": "wise",
     "HOWMANY": """# of | # | the # of | total # of | how many | number of | the number of | count of | total number of | total
         count of | count | how many of the | number | the number | how many total | count up | count the | numbers of | the
@@ -63,9 +68,9 @@ _PHRASES: dict[str, str] = {
         much of the | dollar value of""",
     "LIST": "list | list all | list of | names of | name | show a list of | who are | enumerate | give a list of",
     "ALL": "either | all | all of the | all the | any | both | any of the | all our | all of our | every single",
-    "TOP": "top | the top | leading | first | the first | the leading",
+    "TOP": "top | the top | leading | first | the first | the leading | number one | the number one",
     "BOTTOM": "bottom | the bottom",
-    "SUP_DESC": "highest | most | largest | biggest | greatest | longest | slowest",
+    "SUP_DESC": "highest | most | largest | biggest | greatest | longest | slowest | peak",
     "SUP_ASC": "lowest | least | fewest | smallest | shortest | fastest | quickest",
     "COMMON_DESC": "most common | most frequent | commonest | most commonly | most often | most frequently | most prevalent",
     "COMMON_ASC": "least common | least frequent | rarest | least often | least frequently",
@@ -96,12 +101,12 @@ _PHRASES: dict[str, str] = {
         cumulative sum of | accumulated | accumulate | accumulates | cumulatively | running sum of | running count of |
         running sum | add up over | added up over | adds up over | cumulated | accumulating""",
     "CHANGE": """difference | the difference | % change | percent change | percentage change | change in | changes in | change
-        of | change | changed | changes | difference in""",
+        of | move | moved | moves | change | changed | changes | difference in""",
     "GROWN": """grew | grow | grown | rose | rise | risen | increase | increased | increase in | growth in | growth | growth of
         | climbed | went up | gone up | rise in | gain in""",
     "SHRUNK": """fell | fallen | dropped | drop in | decrease | decreased | decrease in | declined | decline in | decline |
         shrank | went down""",
-    "TREND": "trend | trends | trend in | trends in | trend of | trend for | over time | trended | trending | move | moved | moves",
+    "TREND": "trend | trends | trend in | trends in | trend of | trend for | over time | trended | trending",
     "GRAIN_day": "day | calendar day | date",
     "GRAIN_week": "week | calendar week",
     "GRAIN_month": "month | calendar month",
@@ -135,8 +140,8 @@ _PHRASES: dict[str, str] = {
         overall | lower than the total | below the total | lower than overall | below overall | less than the overall | under
         the overall""",
     "BETWEEN": "between",
-    "AND": """showing | and show | and showing | and | - | : | ; | & | , | , and | plus the | / | + | plus | and also | as well
-        as the | but | , but | but only those | , plus | and the""",
+    "AND": """showing | and show | and showing | and | - | : | ; | & | , | , and | plus the | next to the | next to | / | + |
+        plus | and also | as well as the | but | , but | but only those | , plus | and the""",
     "OR": "or | , or | and/or | nor",
     "TO": "to",
     "VS": """vs | vs. | versus | compared to | compared with | against | as compared to | as compared with | v | in comparison
@@ -156,6 +161,7 @@ _PHRASES: dict[str, str] = {
     "STARTS": """starting with | beginning with | start with | starts with | begin with | begins with | prefix | starting with
         the letter | starts with the letter | that start with | that starts with""",
     "AGED": "aged | ages | years old | year olds | years of age | year old | of age | in the age band | aged from",
+    "SEPARATELY": "separately | individually | each separately | each on its own | one at a time",
     "UNIT_WORD": "dollars | usd | % | days | bucks | dollar",
     "CODE_WORD": "code | codes",
 }
@@ -175,6 +181,14 @@ for _unit, _short in (("week", "wow"), ("month", "mom"), ("quarter", "qoq"), ("y
         _said += [f"{_against} {_the}{_before} {_unit}" for _the in ("", "the ") for _before in ("prior", "previous", "preceding")]
         _said += [f"{_against} the {_unit} before", f"{_against} the {_unit} before it"]
     PHRASES |= {tuple(text.split()): f"OVER_{_unit}" for text in _said}
+_OF_YEAR_BEFORE: tuple[str, ...] = ("a year earlier", "a year before", "one year earlier", "a year ago", "one year ago", "last year", "the year before")
+_OF_YEAR_BEFORE += ("of last year", "in the year before", "of the year before", "a year prior", "the prior year", "the previous year")
+_OF_YEAR_BEFORE += ("of the prior year", "of the previous year", "in the prior year", "in the previous year", "prior year", "previous year")
+for _before in _OF_YEAR_BEFORE:
+    for _unit in ("period", "time", "quarter", "month", "months", "week", "half", "window", "stretch"):
+        PHRASES |= {tuple(f"{_the}same {_unit} {_before}".split()): "SAME" for _the in ("the ", "")}
+for _said_of in ("a year earlier", "one year earlier", "a year ago", "one year ago", "a year before", "a year prior"):
+    PHRASES |= {tuple(_said_of.split()): "SAME"}
 for _against in _AGAINST[:3]:
     PHRASES |= {(_against, "the", _before, "one"): "OVER_" for _before in ("prior", "previous", "preceding")}
 
@@ -184,7 +198,9 @@ def _words(listed: str) -> frozenset[str]:
 
 
 NUMBER_WORDS = {"zero": 0, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
-NUMBER_WORDS |= {"eleven": 11, "twelve": 12, "twenty": 20, "fifty": 50, "hundred": 100}
+NUMBER_WORDS |= {"eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17}
+NUMBER_WORDS |= {"eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70}
+NUMBER_WORDS |= {"eighty": 80, "ninety": 90, "hundred": 100}
 ORDINALS = {"second": 2, "third": 3, "fourth": 4, "fifth": 5, "2nd": 2, "3rd": 3, "4th": 4, "5th": 5}
 
 # Words that ask for a number nobody declared.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rag_backend.planners.grammar import calendar
 from rag_backend.planners.grammar.draft import Ask
 from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Split, Target, Thing, Values, When
+from rag_backend.planners.grammar.splits import shifted_back
 from rag_backend.planners.grammar.state import State
 from rag_backend.planners.grammar.targets import is_group
 
@@ -25,6 +26,8 @@ def mark(c: State, place: int, part: Mark) -> None:
         c.joined = c.joined or (kind == "VS" and isinstance(after, Measure))
     elif kind == "OVER":
         _over(c, part)
+    elif kind == "SAME":
+        _year_before(c, part)
     elif kind in ("GROWN", "SHRUNK"):
         _growth(c, kind == "GROWN")
     elif kind == "HOWMANY" and _people(c, place):
@@ -55,6 +58,8 @@ def mark(c: State, place: int, part: Mark) -> None:
         wait.absent = True
     elif kind == "UNIT_WORD":
         _unit_word(c, part)
+    elif kind == "SEPARATELY":
+        draft.flags.add("each")
 
 
 def _count_of_rows(c: State, part: Mark) -> None:
@@ -81,6 +86,17 @@ def _over(c: State, part: Mark) -> None:
         raise c.stop(part)
     c.draft.flags.add("change")
     c.group(("", unit))
+
+
+def _year_before(c: State, part: Mark) -> None:
+    """`Q1 2026 against the same quarter a year earlier`: of the one period before or after it."""
+    periods = [period for period, _ in c.draft.periods]
+    if not periods and any(isinstance(one, When) for one in c.parts):
+        c.wait.year_before = True
+        return
+    if len(periods) != 1:
+        raise c.stop(part)
+    shifted_back(c, part)
 
 
 def _is_said_of(c: State, place: int, target: Target) -> bool:

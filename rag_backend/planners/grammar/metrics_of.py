@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rag_backend.planners.grammar.draft import Ask, Stop
 from rag_backend.planners.grammar.model_of import as_filter, ratio_of
 from rag_backend.planners.grammar.tokens import singular, tokens_of
-from rag_backend.query.typed_query import MetricUse, Unit
+from rag_backend.query.problems import in_units
+from rag_backend.query.typed_query import PERIODS, MetricUse, TypedQuery, Unit, Where
 
 if TYPE_CHECKING:
     from rag_backend.planners.grammar.assemble import Assembly
@@ -37,7 +38,7 @@ def measured(a: Assembly, unit: Unit) -> Uses:
         raise Stop("not_understood", "the same number is asked for twice")
     if entities and not unit.entity:
         unit = Unit(entity=entities.pop())
-    if unit.having and any(use.id != a.lexicon.base_count(unit.entity) for use in uses):
+    if unit.having and not all(in_units(TypedQuery(unit=unit), a.model, use) for use in uses):
         raise Stop("not_understood", f"with a threshold for each of the {a.model.entities[unit.entity].label}, only they are counted")
     return Uses(tuple(uses), unit)
 
@@ -45,6 +46,8 @@ def measured(a: Assembly, unit: Unit) -> Uses:
 def _use(a: Assembly, ask: Ask, stat: str) -> tuple[MetricUse, str]:
     """The metric, and the entity that it is taken of first."""
     declared = a.model.metrics[ask.id]
+    if ask.per in PERIODS:
+        return _of_periods(a, ask, stat)
     if ask.transform == "share_of_total":
         if stat != "default":
             raise Stop("not_understood", "a share of an average is not defined")
@@ -69,6 +72,16 @@ def _use(a: Assembly, ask: Ask, stat: str) -> tuple[MetricUse, str]:
     if declared.count == entity:
         raise Stop("not_understood", f"{declared.label} for each of themselves is one")
     return MetricUse(id=metric, stat="mean" if stat == "default" else stat, transform=ask.transform), entity  # type: ignore[arg-type]
+
+
+def _of_periods(a: Assembly, ask: Ask, stat: str) -> tuple[MetricUse, str]:
+    """`average monthly fines`: what the fines of a month are on average."""
+    declared, averaged = a.model.metrics[ask.id], stat if stat != "default" else "mean"
+    if declared.ratio or declared.per or ask.transform != "none":
+        raise Stop("not_understood", f"{declared.label} of each {ask.per} are not averaged: ask by {ask.per}")
+    if declared.sum and any(_is_named(a, ask, name) for name in a.model.entities):
+        raise Stop("not_understood", f"one number on average by {ask.per}, or the sum of a {ask.per} on average? the words can mean either")
+    return MetricUse(id=ask.id, stat=averaged), ask.per  # type: ignore[arg-type]
 
 
 def _entity_for(a: Assembly, ask: Ask) -> str:
@@ -100,9 +113,7 @@ def _share(a: Assembly, ask: Ask) -> MetricUse:
         ratios = [ratio_of(a.model, name, ask.id) for name in same if ((as_filter(a.model, name),),) == part]
         if any(ratios):
             return MetricUse(id=next(filter(None, ratios)))
-        if a.groups:
-            raise Stop("not_understood", "a share of each group's own total cannot be computed for these conditions")
-        return MetricUse(id=ask.id, transform="share_of_total", where=part)
+        return _part_of_whole(a, ask.id, part)
     if not a.groups:
         if not (whole and declared.where):
             raise Stop("not_understood", "the share of what? name the part, or what to split by")
@@ -124,6 +135,12 @@ def _of_whole(a: Assembly, ask: Ask) -> MetricUse:
     if ratio := ratio_of(a.model, ask.id, ask.of):
         return MetricUse(id=ratio)
     own = as_filter(a.model, ask.id)
-    if own is None or whole.where or (part.count, part.sum) != (whole.count, whole.sum) or a.groups:
+    if own is None or whole.where or (part.count, part.sum) != (whole.count, whole.sum):
         raise Stop("not_understood", f"{part.label} as a share of {whole.label} is not declared")
-    return MetricUse(id=ask.of, transform="share_of_total", where=((own,),))
+    return _part_of_whole(a, ask.of, ((own,),))
+
+
+def _part_of_whole(a: Assembly, metric: str, part: Where) -> MetricUse:
+    """What conditions take of a metric: of each group's own, of each period's, or of all."""
+    own = a.groups or a.compares_windows()
+    return MetricUse(id=metric, transform="share_of_group" if own else "share_of_total", where=part)

@@ -40,5 +40,6 @@ class Node:
     reading: Reading = field(default_factory=lambda: Reading("", ""))
     number: float = 0.0
     percent: bool = False
+    money: bool = False
     period: Period | None = None
     readings: tuple[Reading, ...] = ()

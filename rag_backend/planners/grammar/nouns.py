@@ -6,13 +6,14 @@ from rag_backend.planners.grammar.conditions import TOGETHER, qualifier
 from rag_backend.planners.grammar.draft import Ask, Stop
 from rag_backend.planners.grammar.parts import Mark, Measure, Split, Target, Thing, Threshold, Values, When
 from rag_backend.planners.grammar.state import State
+from rag_backend.planners.grammar.tokens import singular, tokens_of
 from rag_backend.query.typed_query import Condition
 
 
 def noun(c: State, place: int, part: Thing, metric: str) -> None:
     wait, draft = c.wait, c.draft
     following = c.after(part)
-    if _modifies(c, part):
+    if _modifies(c, part) or _possessive(c, part):
         return
     tested = metric and not (wait.count or wait.which or wait.number) and isinstance(following, Threshold) and not following.led_by("HAVE")
     if tested and (draft.subject or draft.asks) and (target := c.next_target(place + 1)) in (None, *_joined_targets(target)):
@@ -47,14 +48,38 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
         before = c.before(part)
         if isinstance(before, Values) and part.led_by("PREP") and any(one.kind == "METRIC" for one in c.r.node(before.last - 1).readings):
             raise c.stop(part)
-        if draft.head or draft.subject:
+        if _asked_later(c, part):
+            c.limits.add(part.first)
+        elif draft.head or draft.subject:
             _qualifier_or_ask(c, part, metric)
         else:
             c.ask(Ask(metric, noun=part.entity), part)
+    elif part.entity and draft.asks and _only_those(c, part):
+        c.leads.add("PREP")
+        qualifier(c, part, metric)
     elif part.entity and draft.asks:
         c.ask(Ask(metric, noun=part.entity), part)
     else:
         c.subject(part)
+
+
+def _asked_later(c: State, part: Thing) -> bool:
+    """`of the loans returned late, what was …`: they are what the number is of, no number themselves."""
+    if c.draft.asks or not part.led_by_word("for", "of", "among", "within", "in"):
+        return False
+    numbers = (one for one in c.parts if isinstance(one, Measure) and one.first > part.last)
+    number = next((one for one in numbers if not one.led_by("PREP", "WITH", "HAVE")), None)
+    between = c.r.nodes[part.last : number.first] if number else []
+    return any(node.text == "," or node.text.casefold().startswith(("what", "which", "how")) for node in between)
+
+
+def _only_those(c: State, part: Thing) -> bool:
+    """`fines as a share of costs, branch A loans, 2025`: after a comma, of which loans the number is."""
+    before = c.before(part)
+    titled = isinstance(before, Values) and before.lead and all(node.text == "," for node in before.lead) and not part.lead
+    limited = isinstance(c.after(part), Threshold) and part.lead and all(node.text == "," for node in part.lead)
+    later = [one for one in c.parts if isinstance(one, (Measure, Thing)) and one.first > part.first and one.led_by("AND")]
+    return bool(titled or limited) and not later and not c.wait.count
 
 
 def _joined_targets(target: Target | None) -> tuple[Target, ...]:
@@ -102,6 +127,17 @@ def _modifies(c: State, part: Thing) -> bool:
         c.wait.per = part.entity
         return True
     return False
+
+
+def _possessive(c: State, part: Thing) -> bool:
+    """`readers' fines`: theirs, together; of what has names, for each or for all?"""
+    following = c.after(part)
+    if not c.text(part).endswith("'") or not isinstance(following, Measure) or following.lead or c.wait.count:
+        return False
+    word = tokens_of(c.text(following))[-1].norm
+    if part.dim and singular(word) == word:
+        raise Stop("not_understood", f"{c.text(part)!r}: one number for each of them, or for all together?", c.text(part))
+    return not part.dim
 
 
 def _no_value(c: State, part: Thing) -> None:

@@ -91,11 +91,13 @@ class Dated(Part):
 
 @dataclass(frozen=True)
 class Threshold(Part):
-    """Numbers that a metric is tested against, as (operation, number); `of`: what it is held against instead of a number."""
+    """Numbers that a metric is tested against, as (operation, number); `of`: what it is held against instead of a number; `unit`: what
+    the numbers are said in."""
 
     tests: tuple[tuple[str, float], ...]
     percent: bool = False
     of: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)

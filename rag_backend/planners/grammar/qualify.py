@@ -86,7 +86,7 @@ def bound_metric(c: State) -> None:
         c.parts = [one for one in c.parts if one is not part]
         for test in c.draft.tests:
             test.metric = name if test.metric == ask.id and not share else test.metric
-        c.draft.order = [(name if one == ask.id and not share else one, desc) for one, desc in c.draft.order]
+        c.draft.order = [(name if one == ask.id else one, desc) for one, desc in c.draft.order]
         ask.of, ask.id = (ask.id, name) if share else ("", name)
         c.span(f"metric {name}", part)
 

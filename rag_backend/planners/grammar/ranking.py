@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from rag_backend.planners.grammar.draft import Stop
+from medflow.specs.semantic import SemanticModel
+from rag_backend.planners.grammar.draft import Ask, Stop
+from rag_backend.planners.grammar.model_of import ratio_of
 from rag_backend.planners.grammar.parts import Extreme, Mark, Measure, Part, Target, Thing, Threshold
 from rag_backend.planners.grammar.state import State
+from rag_backend.planners.grammar.tokens import singular, tokens_of
 
 _LINKS = ("COP", "THAT", "HAVE", "PREP", "FILL", "TO", "LIGHT", "TOTAL", "ART")
 
@@ -12,7 +15,11 @@ _LINKS = ("COP", "THAT", "HAVE", "PREP", "FILL", "TO", "LIGHT", "TOTAL", "ART")
 def threshold(c: State, place: int, part: Threshold) -> None:
     """A number before what it is for, after it, or of the number that is asked for."""
     following = c.next_target(place)
+    if following is not None and not _said_in(c, following, part):
+        following = None
     if c.wait.measure:
+        if not said_in(c.model, c.wait.measure, part.unit):
+            raise c.stop(part)
         c.test(c.wait.measure, part, c.split_last and not part.led_by("HAVE"))
         c.wait.measure = ""
         return
@@ -21,13 +28,36 @@ def threshold(c: State, place: int, part: Threshold) -> None:
         return
     before = c.before(part)
     asks = c.draft.asks
-    if isinstance(before, (Measure, Thing)) and asks and asks[-1].first == before.first and all(n.cat in _LINKS for n in part.lead):
+    linked = isinstance(before, (Measure, Thing)) and asks and asks[-1].first == before.first and all(n.cat in _LINKS for n in part.lead)
+    if linked and isinstance(before, (Measure, Thing)) and _said_in(c, before, part):
         ask = asks[-1]
         if not ask.counted and not (ask.noun and not part.led_by("COP") and len(asks) == 1 and not (c.draft.head or c.draft.subject)):
             asks.pop()
-            c.test(ask.id, part, False)
+            c.test(_averaged(c, ask), part, False)
             return
     c.test("", part, c.split_last)
+
+
+def said_in(model: SemanticModel, metric: str, unit: str) -> bool:
+    """Whether a metric is measured in what a number is said in: dollars, days."""
+    return not unit or model.metrics[metric].unit == unit
+
+
+def _said_in(c: State, target: Target, part: Threshold) -> bool:
+    metric = target.metric if isinstance(target, Measure) else c.lexicon.base_count(target.entity) if target.entity else ""
+    return not part.unit or (bool(metric) and said_in(c.model, metric, part.unit))
+
+
+def _averaged(c: State, ask: Ask) -> str:
+    """The metric that a threshold after a number is for; of an average, the ratio that is one."""
+    if not ask.stats:
+        return ask.id
+    words = {singular(token.norm) for token in tokens_of(ask.text)}
+    named = [name for name, one in c.model.entities.items() if words & {singular(word) for word in one.words}]
+    ratio = ratio_of(c.model, ask.id, c.lexicon.base_count(named[0])) if len(named) == 1 and ask.stats == ["mean"] else ""
+    if not ratio:
+        raise Stop("not_understood", f"a threshold on the {ask.stats[0]} of {ask.text!r} cannot be computed", ask.text)
+    return ratio
 
 
 def _for(part: Part) -> bool:
@@ -62,9 +92,16 @@ def extreme(c: State, place: int, part: Extreme) -> None:
         c.order(c.of_lines(), part.desc, part)
         c.limit(part)
     elif part.kind == "top" and part.n and following is None and not any(isinstance(p, Mark) for p in c.parts[place + 1 :]):
-        draft.limit = part.n
+        first_of_all(c, part)
     else:
         c.wait.extreme = part
+
+
+def first_of_all(c: State, part: Extreme) -> None:
+    """`bottom three only`: so many of what is asked for, from the end that is said."""
+    c.draft.limit = part.n
+    if not part.desc:
+        c.draft.flags.add("bottom")
 
 
 def extreme_of(c: State, part: Target, metric: str, extreme: Extreme) -> None:
@@ -80,7 +117,7 @@ def extreme_of(c: State, part: Target, metric: str, extreme: Extreme) -> None:
             c.draft.flags.add("bottom")
         if extreme.kind == "common":
             c.order(c.of_lines(), extreme.desc, part)
-    elif metric and not (isinstance(part, Thing) and extreme.kind in ("sup", "top") and not c.wait.count):
+    elif metric and (c.wait.share or c.wait.count or not (isinstance(part, Thing) and extreme.kind in ("sup", "top"))):
         c.fits(extreme, metric)
         c.order(metric, extreme.desc, part)
         c.limit(extreme)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from rag_backend.planners.grammar.calendar import label, year_back
 from rag_backend.planners.grammar.draft import Stop
-from rag_backend.planners.grammar.parts import Dated, Mark, Measure, Split, Values, When
+from rag_backend.planners.grammar.parts import Dated, Mark, Measure, Part, Split, Thing, Values, When
 from rag_backend.planners.grammar.state import State
 
 
 def split(c: State, part: Split) -> None:
     draft = c.draft
-    if "mean" in c.wait.stats and not part.each and c.r.node(part.first).cat.startswith("ADV_"):
-        raise Stop("not_understood", "an average over periods is not computed: ask for each period", c.text(part))
+    if c.wait.stats and not part.each and c.r.node(part.first).cat.startswith("ADV_"):
+        c.wait.per = part.groups[0][1]
+        c.span("unit", part)
+        return
     if part.date:
         c.date(part.date, part)
+    _said_by_verb(c, part)
     averaged = draft.asks and (draft.asks[-1].stats or draft.asks[-1].averaged or not part.groups or c.mean_follows())
     named_per = bool(draft.asks) and "per" in draft.asks[-1].text.casefold().split()
     if part.entity and named_per:
         raise Stop("not_understood", "two averages have to be asked separately", c.text(part))
+    if averaged and _of_periods(c, part):
+        draft.asks[-1].per = part.groups[0][1]
+        c.span("unit", part)
+        return
     if part.entity and averaged and (not part.groups or not draft.asks[-1].per) and part.first > draft.asks[-1].first:
         draft.asks[-1].per = part.entity
         c.span("unit", part)
@@ -35,15 +45,48 @@ def split(c: State, part: Split) -> None:
     c.span("group_by", part)
 
 
+def _said_by_verb(c: State, part: Split) -> None:
+    """`returned in each quarter`: the quarters in which that was done."""
+    before, word = c.before(part), c.r.node(part.first).text.casefold()
+    timed = any(dim == "" for dim, _ in part.groups) and word.startswith(("in each", "in every", "each", "every"))
+    if timed and isinstance(before, (Measure, Values)) and not part.lead:
+        c.verb(before.last - 1)
+
+
+def _of_periods(c: State, part: Split) -> bool:
+    """`loans per month on average`: one number, not one for each month."""
+    ask = c.draft.asks[-1]
+    single = part.each and len(part.groups) == 1 and part.groups[0][0] == "" and not ask.per
+    return single and bool(c.model.metrics[ask.id].count) and part.first > ask.first
+
+
 def when(c: State, place: int, part: When) -> None:
     draft = c.draft
     earlier = [part for part in c.parts[:place] if not (isinstance(part, Mark) and part.kind in ("BY", "PER"))]
     before = earlier[-1] if earlier else None
     if isinstance(before, Values) and before.negated and c.r.node(before.last - 1).text.casefold() in c.lexicon.verbs:
         raise Stop("not_understood", "not at all, or not in that time? say it the other way round", c.text(part))
-    if before is not None and isinstance(before, (Measure, Values)) and not part.led_by("AND"):
+    following = c.after(part)
+    of_noun = isinstance(following, Thing) and bool(following.entity) and not following.lead  # `paid on 2025 loans`: loans of 2025
+    if before is not None and isinstance(before, (Measure, Values)) and not part.led_by("AND") and not of_noun:
         c.verb(before.last - 1)
     if isinstance(before, Dated):
         draft.date, c.by_verb, c.dated = before.dim, False, True
     draft.periods.append((part.period, part.first))
+    if c.wait.year_before:
+        shifted_back(c, part)
+        c.wait.year_before = False
     c.span("time", part)
+
+
+def shifted_back(c: State, part: Part) -> None:
+    """The only period there is against the same one a year before."""
+    period = c.draft.periods[0][0]
+    if period.start is None or period.until is None:
+        raise Stop("not_understood", "a whole period with its year is needed to compare it with the one a year before", c.text(part))
+    start, until = year_back(period.start), year_back(period.until)
+    whole = period.unit in ("month", "quarter", "half", "year") and period.label == label(period.start, period.unit)
+    named = label(start, period.unit) if whole else f"{period.label}, a year before"
+    before = replace(period, start=start, until=until, label=named, ends=())
+    c.draft.periods = [(replace(period, ends=()), c.draft.periods[0][1]), (before, part.first)]
+    c.draft.flags.add("vs")

@@ -32,6 +32,7 @@ class Pending:
     order: Mark | None = None
     number: int = 0
     which: bool = False
+    year_before: bool = False
 
 
 class State:
@@ -42,6 +43,7 @@ class State:
         self.draft, self.wait = Draft(), Pending()
         self.joined, self.split_last = True, False
         self.leads: set[str] = set()
+        self.limits: set[int] = set()
         self.dated = self.by_verb = False
         self.unsaid: list[Part] = []
 
@@ -75,8 +77,22 @@ class State:
         first = draft.asks[0].first
         if draft.group_at > first and any(isinstance(one, Split) and one.first > part.first for one in self.parts):
             raise Stop("not_understood", "one question at a time: what is split differently has to be asked separately", self.text(part))
-        if any(first < at for at in [*(one.at for one in draft.filters), *(at for _, at in draft.periods)]):
+        if any(first < at for at in [*(one.at for one in draft.filters), *(at for _, at in draft.periods)]) and not self._carried(part):
             raise Stop("not_understood", "it is not clear whether what was said before holds for both", self.text(part))
+
+    def _carried(self, part: Part) -> bool:
+        """`… at branch A in 2025, and what was …`: what was said before holds for the second question, which limits nothing itself."""
+        marks = [one.text for one in self.parts if isinstance(one, Mark) and one.last == part.first]
+        again = any(text.startswith(("what", "how", "number of")) for text in [*(node.text.casefold() for node in part.lead), *marks])
+        later = any(isinstance(one, (Values, When, Threshold, Split)) and one.first > part.first for one in self.parts)
+        kinds = {condition.dim for one in self.draft.filters for condition in one.group}
+        counted = any(self._is_kind(dim) for dim in kinds)
+        return again and part.led_by("AND") and not (later or counted or self.dated or self.by_verb or self.draft.tests)
+
+    def _is_kind(self, dim: str) -> bool:
+        """Whether metrics are told apart by a dimension: then a value of it says which number is meant."""
+        column = self.model.dimensions[dim].sql
+        return any(column and column in one.where for one in self.model.metrics.values())
 
     def subject(self, part: Thing) -> None:
         """What the rows of the answer are."""
@@ -158,10 +174,18 @@ class State:
     def test(self, metric: str, part: Threshold, after_split: bool) -> None:
         if metric:
             self.fits(part, metric)
+        noun = self._limited_by(part)
         for op, value in part.tests:
             number = None if part.of else value
-            self.draft.tests.append(Test(metric, op, number, part.of, part.percent, after_split))
+            self.draft.tests.append(Test(metric, op, number, part.of, part.percent, after_split, part.unit, noun))
         self.span("having", part)
+
+    def _limited_by(self, part: Part) -> str:
+        """The noun right before a threshold, of which only some are meant: `the fines of loans that cost more than $5`."""
+        before = part if part.led_by("AND", "OR") else self.before(part)
+        if isinstance(before, (Measure, Values)) and not before.led_by("AND", "OR"):
+            before = self.before(before)
+        return before.entity if isinstance(before, Thing) and before.first in self.limits else ""
 
     def fits(self, part: Part, metric: str) -> None:
         """`slowest`, `longer than` are said of times alone.

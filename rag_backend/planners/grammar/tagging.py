@@ -16,7 +16,7 @@ from rag_backend.planners.grammar.nodes import Node
 from rag_backend.planners.grammar.tokens import Token, singular
 
 _LONGEST = max(map(len, PHRASES))
-_SCALE = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
+_SCALE = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9}
 _SUFFIX = {"k": 1e3, "m": 1e6, "b": 1e9, "bn": 1e9}
 _AMOUNT = re.compile(r"^[$€£]?([\d,]*\d(?:\.\d+)?)(k|m|b|bn)?(%)?$", re.IGNORECASE)
 _CODE = re.compile(r"^[a-z]\d{2}(\.\w*)?\*?$", re.IGNORECASE)
@@ -54,6 +54,8 @@ class Tagger:
         if not options:
             code = self._code_at(place)
             return code or Node("JUNK", place, place + 1, self.tokens[place].text)
+        if english is not None and self._torn_by(place, english):
+            return self._english_at(place, 1) or Node("JUNK", place, place + 1, self.tokens[place].text)
         best = max(one.last for one in options)
         ranked = [one for one in options if one.last == best]
         if time in ranked and time is not None:
@@ -79,6 +81,9 @@ class Tagger:
     def _tears(self, place: int, size: int) -> bool:
         """Whether a phrase would tear apart one that reaches further: a noun, "number of book lines", or what is never answered."""
         for start in range(place + 1, place + size):
+            words = tuple(token.norm for token in self.tokens[place:start])
+            if not self.lexicon.readings(words) and words not in PHRASES:
+                continue  # what would be left before it says nothing
             for last in range(place + size + 1, min(start + self.lexicon.longest, len(self.tokens)) + 1):
                 readings = self.lexicon.readings(tuple(token.norm for token in self.tokens[start:last]))
                 closed = last - start > _TWO and any(one.kind == "CLOSED" for one in readings)
@@ -90,8 +95,13 @@ class Tagger:
     def _as_written(self, reading: Reading, used: tuple[Token, ...]) -> bool:
         return "".join(token.text for token in used) == reading.exact and not self.text.isupper()
 
-    def _english_at(self, place: int) -> Node | None:
-        for size in range(min(_LONGEST, len(self.tokens) - place), 0, -1):
+    def _torn_by(self, place: int, english: Node) -> bool:
+        """Whether `the average`, as one phrase, would tear apart `average fine`."""
+        inside = (self._lexicon_at(start) for start in range(place + 1, english.last)) if self.tokens[place].norm == "the" else ()
+        return any(one is not None and one.last > english.last for one in inside)
+
+    def _english_at(self, place: int, most: int = _LONGEST) -> Node | None:
+        for size in range(min(most, len(self.tokens) - place), 0, -1):
             phrase = tuple(token.norm for token in self.tokens[place : place + size])
             category = PHRASES.get(phrase)
             if category is None and PHRASES.get(tuple(map(singular, phrase)), "").startswith("GRAIN"):
@@ -111,16 +121,16 @@ class Tagger:
             percent = bool(match and match[3])
         if value is None or value > _LARGEST:
             return None
-        last = place + 1
+        last, money = place + 1, token.norm[0] in "$€£"
         following = self.tokens[last].norm if last < len(self.tokens) else ""
-        if following in _SCALE:
+        while following in _SCALE:
             value, last = value * _SCALE[following], last + 1
             following = self.tokens[last].norm if last < len(self.tokens) else ""
         if following in ("%", "percent"):
             percent, last = True, last + 1
         elif following in ("dollars", "usd"):
-            last += 1
-        return Node("NUM", place, last, self._text(place, last), number=value, percent=percent)
+            last, money = last + 1, True
+        return Node("NUM", place, last, self._text(place, last), number=value, percent=percent, money=money)
 
     def _code_at(self, place: int) -> Node | None:
         """`AB-12`, a value of one dimension and one of another; or the start of longer codes."""

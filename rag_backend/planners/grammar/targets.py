@@ -87,13 +87,15 @@ def _countable(c: State, metric: str) -> bool:
 def _one_more_value(c: State, place: int, part: Measure, metric: str) -> bool:
     """`open and late loans`: values of one dimension, the last of which makes a metric's name with its noun."""
     before, own = c.before(part), as_filter(c.model, metric)
-    known = before.only if isinstance(before, Values) and not before.negated else None
-    if own is None or known is None or known.dim != own.dim or known.op != own.op or not part.led_by("AND", "OR"):
+    known = before.only if isinstance(before, Values) else None
+    if own is None or known is None or known.dim != own.dim or own.op != "in" or not part.led_by("AND", "OR"):
         return False
     for one in c.draft.filters:
         if one.at == c.parts[place - 1].first:
             one.group = (known.model_copy(update={"values": (*known.values, *own.values)}),)
     noun = c.model.metrics[metric].count
+    if isinstance(before, Values) and before.negated and c.draft.asks:
+        return True
     c.joined = not c.draft.asks or c.wait.count
     if c.joined:
         c.ask(Ask(c.lexicon.base_count(noun), noun=noun, counted=True), part)

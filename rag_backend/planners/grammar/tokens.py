@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _TOKEN = re.compile(
     r"""
@@ -24,7 +24,7 @@ _QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": 
 
 @dataclass(frozen=True)
 class Token:
-    """`text` as written, `norm` folded for look-up, at characters [start, end)."""
+    """`text` as written, `norm` folded for look-up, at characters [start, end): with the apostrophe of a plural's possessive."""
 
     text: str
     norm: str
@@ -36,10 +36,12 @@ class Token:
 def tokens_of(text: str) -> tuple[Token, ...]:
     """Tokens in order; a possessive 's and punctuation that says nothing are left out."""
     straight = text.translate(_QUOTES).replace("(s)", "   ")
-    found = []
+    found: list[Token] = []
     for match in _TOKEN.finditer(straight):
         kind = match.lastgroup or "symbol"
         raw = match.group()
+        if raw == "'" and found and found[-1].end == match.start() and found[-1].norm.endswith("s"):
+            found[-1] = replace(found[-1], end=match.end())  # `readers' fines`
         if raw in _DROPPED or (raw == "-" and not _apart(straight, match)):
             continue
         norm = unicodedata.normalize("NFKC", raw).casefold()

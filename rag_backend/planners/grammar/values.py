@@ -18,6 +18,9 @@ def values_at(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
     """The values that start here; `not`, `except` and the like belong to them, as does the name of their dimension on either side."""
     negated = r.cat(place) == "NOT"
     j = r.skip(place + 1, "FILL", "PREP", "THAT", "COP", "WITH", "HAVE", "ALL", "NOT", "BETWEEN", "TO") if negated else place
+    if negated and r.cat(j) in ("NOUN", "METRIC") and r.cat(j + 1) in ("THAT", "WITH", "HAVE", "PREP"):
+        after = r.skip(j + 1, "FILL", "PREP", "THAT", "COP", "WITH", "HAVE", "LIGHT")  # `excluding loans that are late`
+        j = after if r.cat(after) == "VALUE" and _counts(r, j) else j
     named = r.dim(j)
     blank = r.skip(j + 1, "COP", "CODE_WORD")
     if named and r.cat(blank) == "EMPTY" and blank > j + 1:
@@ -51,6 +54,12 @@ def values_at(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
         negated, last = (True if leaving else not negated), after + 1
     where = _negated(groups) if negated else _any_of(groups)
     return Values(place, last, lead, where, joined, negated, bool(named))
+
+
+def _counts(r: Reading, place: int) -> bool:
+    """Whether a word stands for what is counted, without more."""
+    metric = r.lexicon.model.metrics.get(r.node(place).reading.id) if r.cat(place) == "METRIC" else None
+    return bool(r.entity(place) and not r.dim(place)) or bool(metric and metric.count and not metric.where)
 
 
 def _list_at(r: Reading, place: int, named: str) -> tuple[list[_Group], int, str] | None:

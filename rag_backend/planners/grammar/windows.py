@@ -30,13 +30,13 @@ def windows_of(a: Assembly, uses: Uses) -> Windows:
     Raises:
         Stop: a window is outside the data, or two windows cannot be compared.
     """
-    dated = any(dim == "" for dim, _ in a.groups)
+    dated = bool(uses.unit.period) or any(dim == "" for dim, _ in a.groups)
     if not a.draft.periods and not dated:
         return Windows("", Time())
     date = _date(a, uses)
     periods = [_resolved(a, period, date) for period, _ in a.draft.periods]
     if not periods:
-        return Windows(date, Time())
+        return Windows(date, Time(date=date) if uses.unit.period else Time())
     if a.compares_windows():
         return _compared(date, list(periods[0].ends) if len(periods) == 1 else periods)
     if len(periods) > 1:
