@@ -27,7 +27,7 @@ from rag_backend.planners.grammar.lexicon import ValueEntry, Values
 from rag_backend.query.expressions import Base
 
 _AT_MOST = 50_000  # values of one dimension
-_FORMAT = "1"  # of the kept file: another number, and it is read from the release again
+_FORMAT = "2"  # of the kept file: another number, and it is read from the release again
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,9 @@ def _values(view: ReleaseView) -> dict[str, list[list[str]]]:
         elif table:
             sql = f"SELECT DISTINCT {declared.sql} AS v, '' AS l FROM {table} WHERE {declared.sql} IS NOT NULL"
         else:
-            table, value = base.table, base.value(name)
-            sql = f"SELECT DISTINCT {value} AS v, '' AS l FROM {table} AS rows WHERE {value} IS NOT NULL"
+            table, value = base.table, f"EXPLODE({base.value(name)})" if declared.several else base.value(name)
+            known = base.value(name)
+            sql = f"SELECT DISTINCT {value} AS v, '' AS l FROM {table} AS rows WHERE {known} IS NOT NULL"
         if view.opens(table, sql):
             found[name] = [[str(value), str(label or "")] for value, label in view.rows(sql)]
     return found

@@ -96,7 +96,9 @@ class Dimension(Declared):
 
     `describes`: the entity for whose noun a word of a value can stand, as "children" for members. `overlapping`: one line counts in
     several values, so only tables of totals keep it; `counts` is the entity that is counted where it is asked for by itself, and `date`
-    the date that a time phrase means then.
+    the date that a time phrase means then. `several`: a line has a list of values, which is tested for one among them and never split by.
+    `mixed`: lines of one entity usually differ in it, so that to leave a value out can mean two things. `named`: its values are read
+    only where its name stands beside them, as are those of `several`.
     """
 
     label: str
@@ -120,6 +122,9 @@ class Dimension(Declared):
     shows_labels: bool = False
     describes: str = ""
     overlapping: bool = False
+    several: bool = False
+    mixed: bool = False
+    named: bool = False
     counts: str = ""
     date: str = ""
 

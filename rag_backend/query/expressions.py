@@ -6,7 +6,7 @@ quoted literal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -93,6 +93,8 @@ class Base:
         """One test; of a NULL, only `is_null` and `not_in` hold."""
         declared, value = self.model.dimensions[one.dim], self.value(one.dim)
         values = [as_literal(declared, text) for text in one.values]
+        if declared.several:
+            return _among(one.op, value, values)
         if one.op in ("in", "not_in"):
             listed = f"COALESCE({value} IN ({', '.join(values)}), FALSE)"
             return listed if one.op == "in" else f"NOT {listed}"
@@ -101,8 +103,6 @@ class Base:
         if one.op == "starts_with":
             starts = [f"SUBSTRING({value}, 1, {len(str(text))}) = {literal(str(text))}" for text in one.values]
             return f"COALESCE({' OR '.join(starts)}, FALSE)"
-        if one.op == "has":
-            return f"COALESCE(ARRAY_CONTAINS({value}, {values[0]}), FALSE)"
         return f"COALESCE({value} {_COMPARISONS[one.op]} {values[0]}, FALSE)"
 
     def conditions(self, where: Where) -> list[str]:
@@ -134,6 +134,14 @@ def qualified(sql: str, alias: str) -> str:
     for column in list(tree.find_all(exp.Column)):
         column.set("table", exp.to_identifier(alias))
     return tree.sql("spark")
+
+
+def _among(op: str, listed: str, values: Sequence[str]) -> str:
+    """A test of a list of values: that one is among them, none is, or that there are none at all."""
+    if op in ("is_null", "not_null"):
+        return f"COALESCE(SIZE({listed}), 0) {'>' if op == 'not_null' else '<='} 0"
+    found = " OR ".join(f"ARRAY_CONTAINS({listed}, {value})" for value in values)
+    return f"{'NOT ' if op == 'not_in' else ''}COALESCE({found}, FALSE)"
 
 
 def _in_ranges(model: SemanticModel, ranges: RangeValues) -> str:

@@ -9,7 +9,8 @@ from medflow.specs.semantic import SemanticModel
 from rag_backend.query.expressions import all_where
 from rag_backend.query.typed_query import MetricUse, TypedQuery
 
-_VALUES = {"in": (1, 1000), "not_in": (1, 1000), "starts_with": (1, 100), "is_null": (0, 0), "not_null": (0, 0)}
+_VALUES = {"in": (1, 1000), "not_in": (1, 1000), "starts_with": (1, 100), "has": (1, 100), "is_null": (0, 0), "not_null": (0, 0)}
+_OF_SEVERAL = ("has", "not_in", "is_null", "not_null")
 _YEARS = range(1900, 2200)  # of which every day has neighbours that a calendar can write
 _OVER_TIME = ("running_total", "change")
 
@@ -53,6 +54,9 @@ def _shape(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     names = [one.dim for one in query.group_by]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"{name} is grouped by twice"
+    for name in names:
+        if model.dimensions[name].several:
+            yield f"{name} has several values a line: it is tested, not split by"
     for one in query.group_by:
         if one.grain != "none" and model.dimensions[one.dim].type != "date":
             yield f"{one.dim} is not a date and has no {one.grain}"
@@ -68,7 +72,10 @@ def _conditions(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
         least, most = _VALUES.get(one.op, (1, 1))
         if not least <= len(one.values) <= most:
             yield f"{one.dim} {one.op} takes {least if least == most else f'{least} to {most}'} values, not {len(one.values)}"
-        if one.op == "has":
+        several = model.dimensions[one.dim].several
+        if several and one.op not in _OF_SEVERAL:
+            yield f"{one.dim} has several values a line: test it with {', '.join(_OF_SEVERAL)}"
+        if one.op == "has" and not several:
             yield f"{one.dim} has one value a line: test it with in"
         if model.dimensions[one.dim].type == "date" and not all(_is_day(value) for value in one.values):
             yield f"{one.dim} takes days, written YYYY-MM-DD"

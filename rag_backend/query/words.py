@@ -87,6 +87,8 @@ def _condition(one: Condition, model: SemanticModel) -> str:
     if one.op in ("is_null", "not_null"):
         return f"{declared.label} is {'not ' if one.op == 'is_null' else ''}known"
     named = [label_of(model, one.dim, value) for value in one.values]
+    if declared.several:
+        return f"{'no' if one.op == 'not_in' else 'a'} {declared.label} is {' or '.join(named)}"
     return f"{declared.label} {_OPS[one.op]}{' or '.join(named)}"
 
 

@@ -53,13 +53,14 @@ def parts_of(r: Reading) -> list[Part]:
     lead: list[Node] = []
     place = 0
     while place < len(r.nodes):
-        part = next((part for rule in _RULES if (part := rule(r, place, tuple(lead))) is not None), None)
+        rules = () if _done_with(r, place) else _RULES
+        part = next((part for rule in rules if (part := rule(r, place, tuple(lead))) is not None), None)
         if part is not None:
             found.append(part)
             lead, place = [], part.last
         elif _came_in(r, place):
             raise left_over(r, place)
-        elif r.cat(place) in _LEADS or _says_where(r, place) or _or_more(r, place):
+        elif r.cat(place) in _LEADS or _says_where(r, place) or _or_more(r, place) or _done_with(r, place):
             lead.append(r.node(place))
             place += 1
         else:
@@ -80,6 +81,12 @@ def _came_in(r: Reading, place: int) -> bool:
 def _says_where(r: Reading, place: int) -> bool:
     """`under CO-97`, `over all`: a preposition, not a comparison."""
     return r.node(place).text.casefold() in ("under", "over") and r.cat(r.skip(place + 1, "FILL", "ALL")) in ("VALUE", "PAIR", "NOUN")
+
+
+def _done_with(r: Reading, place: int) -> bool:
+    """`loans renewed with a tag`: a participle that only ties a value to its noun."""
+    after = r.node(place + 1).text.casefold() == "with"
+    return after and r.cat(place) == "METRIC" and r.node(place).text.casefold().endswith("ed") and bool(r.entity(place - 1))
 
 
 def _or_more(r: Reading, place: int) -> bool:
@@ -229,7 +236,8 @@ def _item(r: Reading, j: int) -> tuple[tuple[str, str], str, int] | None:
 
 def _dated(r: Reading, place: int, lead: Lead) -> Dated | None:
     dim = r.date_dim(place)
-    if dim and r.cat(place + 1).startswith("GRAIN_") and r.cat(place + 2) == "TIME":
+    named = r.cat(place + 2) == "TIME" and not r.node(place + 2).text.casefold().startswith(("in ", "of ", "during ", "for "))
+    if dim and r.cat(place + 1).startswith("GRAIN_") and named:
         return Dated(place, place + 2, lead, dim, verb=False)
     if not dim or r.cat(place + 1).startswith("GRAIN_"):
         return None

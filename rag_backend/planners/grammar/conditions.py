@@ -38,6 +38,9 @@ def values(c: State, place: int, part: Values) -> None:
         leads = (part, noun) if isinstance(noun, Thing) and noun.entity and not part.lead else (part,)
         within = of_part or any(node.text.casefold().startswith(("account", "make up", "made up")) for node in part.lead)
         role = "" if within else "part" if any(one.led_by("COP", "THAT", "LIGHT", "HAVE", "WITH") for one in leads) else "maybe"
+    following = c.after(part)
+    if following is not None and following.led_by_word("on") and any(one.kind == "METRIC" for one in c.r.node(part.last - 1).readings):
+        raise c.stop(part)  # `what A paid on loans`: a number
     if _alternative(c, place, part):
         return
     if part.led_by_word("but") and not part.negated:

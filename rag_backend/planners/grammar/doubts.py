@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from medflow.specs.semantic import SemanticModel
 from rag_backend.planners.base import Refused
+from rag_backend.query.expressions import all_where
 from rag_backend.query.typed_query import TypedQuery
 
 _COUNTED = re.compile(r"\b(how many|number|count|total|amount of)\b", re.IGNORECASE)
@@ -14,7 +15,7 @@ _COUNTED = re.compile(r"\b(how many|number|count|total|amount of)\b", re.IGNOREC
 
 def doubt(question: str, query: TypedQuery, model: SemanticModel) -> Refused | None:
     """Why a plan is held back, or None."""
-    for told in (_of_these(query, model), _cut(query), _tested(query, model), _listed(question, query, model)):
+    for told in (_of_these(query, model), _cut(query), _tested(query, model), _left_out(query, model), _listed(question, query, model)):
         if told:
             return Refused("not_understood", told)
     return None
@@ -51,6 +52,17 @@ def _tested(query: TypedQuery, model: SemanticModel) -> str:
     within = {entity for one in query.having if (tested := model.metrics[one.metric].count) for entity in model.entities[tested].within}
     both = sorted(counted & within)
     return f"say whether the threshold is for each of the {model.entities[both[0]].label} or for each group" if both else ""
+
+
+def _left_out(query: TypedQuery, model: SemanticModel) -> str:
+    """`loans without a renewal of kind A`, where a loan has many: not one of them, or any of another kind?"""
+    without = sorted({one.dim for one in all_where(query) if one.op in ("not_in", "is_null") and model.dimensions[one.dim].mixed})
+    whole = {entity for one in model.entities.values() for entity in one.within}
+    counted = sorted({model.metrics[part].count for use in query.metrics for part in model.parts(use.id)} & whole)
+    if not (without and counted):
+        return ""
+    label, noun = model.dimensions[without[0]].label, model.entities[counted[0]].label
+    return f"one of the {noun} has several lines: without this {label} on any of them, or with another one on some? ask for lines"
 
 
 def _listed(question: str, query: TypedQuery, model: SemanticModel) -> str:

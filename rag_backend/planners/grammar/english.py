@@ -25,21 +25,22 @@ _PHRASES: dict[str, str] = {
         | we want to know | we want | we need | dr | mr | mrs | ms | together | combined | taken together | jointly |
         respectively | only | themselves | going""",
     "ART": "single | a single | one | any one | any single | any given | a given",
-    "LIGHT": """break down | affecting | affect | affects | listing | hold | holds | held | made | make | make it to | makes it
-        to | used | use | turn up | turns up | turned up | appear | appears | appeared | take place | takes place | took place
-        | handle | handled | keep | keeps | kept | deal with | goes back to | go back to | went back to | belonged to | come |
-        comes | came | coming | belong | belongs | belonging | belong to | belongs to | belonging to | make up | makes up |
-        made up | account for | accounts for | accounted for | accounting for | go | goes | went | gone | go to | went to |
-        fall | falls | fell | falling | fall into | falls into | sit | sits | sat | sitting | end up | ends up | ended up |
-        ending up | get | gets | getting | got | see | sees | saw | seen | seeing | look | looks | looked | look like | looks
-        like | stand | stands | stood | stand at | carry | carries | carried | carrying | contain | contains | contained |
-        containing | include | includes | included | including | involve | involves | involving | happen | happened | occur |
-        occurs | occurred | exist | exists | existed | located | based | located in | based in | differ | differs | differed |
-        take | vary | varies | varied | varying | develop | develops | developed | evolve | evolves | evolved | break | breaks
-        | broke | broken | split | splits | spread | spreads | distributed | shared | summed | add | adds | added | reach |
-        reaches | reached | show up | shows up | do it | done | took | takes | taking | give back | generate | generated |
-        list out | turn out | turned out | concern | concerns | relate | relating | stay | stayed | remain | remains |
-        remained | work out | worked out | add up to | adds up to | amount to | amounts to | amounted to | total up""",
+    "LIGHT": """applied | applied to | break down | affecting | affect | affects | listing | hold | holds | held | made | make
+        | make it to | makes it to | used | use | turn up | turns up | turned up | appear | appears | appeared | take place |
+        takes place | took place | handle | handled | keep | keeps | kept | deal with | goes back to | go back to | went back
+        to | belonged to | come | comes | came | coming | belong | belongs | belonging | belong to | belongs to | belonging to
+        | make up | makes up | made up | account for | accounts for | accounted for | accounting for | go | goes | went | gone
+        | go to | went to | fall | falls | fell | falling | fall into | falls into | sit | sits | sat | sitting | end up |
+        ends up | ended up | ending up | get | gets | getting | got | see | sees | saw | seen | seeing | look | looks | looked
+        | look like | looks like | stand | stands | stood | stand at | carry | carries | carried | carrying | contain |
+        contains | contained | containing | include | includes | included | including | involve | involves | involving |
+        happen | happened | occur | occurs | occurred | exist | exists | existed | located | based | located in | based in |
+        differ | differs | differed | take | vary | varies | varied | varying | develop | develops | developed | evolve |
+        evolves | evolved | break | breaks | broke | broken | split | splits | spread | spreads | distributed | shared |
+        summed | add | adds | added | reach | reaches | reached | show up | shows up | do it | done | took | takes | taking |
+        give back | generate | generated | list out | turn out | turned out | concern | concerns | relate | relating | stay |
+        stayed | remain | remains | remained | work out | worked out | add up to | adds up to | amount to | amounts to |
+        amounted to | total up""",
     "COP": "is | are | was | were | be | were being | are being | have been | has been | had been | which are | which were",
     "THAT": "that | who | which have | whose | where | when | which had | if",
     "WHICH": "which | which of the | which of our | what kind of | which ones of the",
@@ -48,11 +49,12 @@ _PHRASES: dict[str, str] = {
     "WITH": "with | along with | together with | as well as",
     "PREP": """of | for | in | on | from | at | among | within | during | attributed to | due to | associated with | related to
         | coming from | into | as | inside | amongst | through | using | via | relating to | concerning""",
-    "BY": """by | across | broken down by | split by | grouped by | group by | segmented by | breakdown by | break down by |
-        broken out by | across all | across the | across different | sliced by | separated by | over the | by the | down by |
-        split across | spread over | spread across | distributed over | distributed across | distributed by | split up by |
-        for the various | for the different | across our | across the various | over all | by our | according to | depending
-        on | as a function of | out by | split over | split between | between the""",
+    "BY": """distributed among | distributed among the | spread among | spread among the | split among | split among the |
+        divided among | divided among the | by | across | broken down by | split by | grouped by | group by | segmented by |
+        breakdown by | break down by | broken out by | across all | across the | across different | sliced by | separated by |
+        over the | by the | down by | split across | spread over | spread across | distributed over | distributed across |
+        distributed by | split up by | for the various | for the different | across our | across the various | over all | by
+        our | according to | depending on | as a function of | out by | split over | split between | between the""",
     "PER": """per | for each combination of | for every combination of | by combination of | for each | for every | in each |
         within each | each | every | of each | of every | for each of the | by each | from each | in every | under each |
         under every | one row per | a row per | one row for each | a row for each | at each | at every | each of the | for
@@ -103,9 +105,9 @@ _PHRASES: dict[str, str] = {
     "CHANGE": """difference | the difference | % change | percent change | percentage change | change in | changes in | change
         of | move | moved | moves | change | changed | changes | difference in""",
     "GROWN": """grew | grow | grown | rose | rise | risen | increase | increased | increase in | growth in | growth | growth of
-        | climbed | went up | gone up | rise in | gain in""",
+        | climbed | go up | goes up | went up | gone up | rise in | gain in""",
     "SHRUNK": """fell | fallen | dropped | drop in | decrease | decreased | decrease in | declined | decline in | decline |
-        shrank | went down""",
+        shrank | go down | goes down | went down""",
     "TREND": "trend | trends | trend in | trends in | trend of | trend for | over time | trended | trending",
     "GRAIN_day": "day | calendar day | date",
     "GRAIN_week": "week | calendar week",
@@ -146,8 +148,9 @@ _PHRASES: dict[str, str] = {
     "TO": "to",
     "VS": """vs | vs. | versus | compared to | compared with | against | as compared to | as compared with | v | in comparison
         with | in comparison to | relative to""",
-    "COMPARE": """compare | comparison of | comparing | compared | compare the | against each other | stack up | stack up
-        against each other | side by side | compares | comparison | comparison between | compare with | compare to""",
+    "COMPARE": """differ between | differs between | differed between | compare | comparison of | comparing | compared |
+        compare the | against each other | stack up | stack up against each other | side by side | compares | comparison |
+        comparison between | compare with | compare to""",
     "NOT": """anywhere but | everything but | everything except | anything except | anything but | not | excluding | except |
         except for | other than | non | but not | exclude | not including | aside from | isn't | aren't | weren't | wasn't |
         apart from | outside of | outside | leaving out | leave out | if we leave out | without counting | not counting |
@@ -181,9 +184,9 @@ for _unit, _short in (("week", "wow"), ("month", "mom"), ("quarter", "qoq"), ("y
         _said += [f"{_against} {_the}{_before} {_unit}" for _the in ("", "the ") for _before in ("prior", "previous", "preceding")]
         _said += [f"{_against} the {_unit} before", f"{_against} the {_unit} before it"]
     PHRASES |= {tuple(text.split()): f"OVER_{_unit}" for text in _said}
-_OF_YEAR_BEFORE: tuple[str, ...] = ("a year earlier", "a year before", "one year earlier", "a year ago", "one year ago", "last year", "the year before")
-_OF_YEAR_BEFORE += ("of last year", "in the year before", "of the year before", "a year prior", "the prior year", "the previous year")
-_OF_YEAR_BEFORE += ("of the prior year", "of the previous year", "in the prior year", "in the previous year", "prior year", "previous year")
+_OF_YEAR_BEFORE = ["a year earlier", "a year before", "one year earlier", "a year ago", "one year ago", "last year", "the year before"]
+_OF_YEAR_BEFORE += ["of last year", "in the year before", "of the year before", "a year prior"]
+_OF_YEAR_BEFORE += [f"{_of}{_which} year" for _of in ("", "the ", "of the ", "in the ") for _which in ("prior", "previous")]
 for _before in _OF_YEAR_BEFORE:
     for _unit in ("period", "time", "quarter", "month", "months", "week", "half", "window", "stretch"):
         PHRASES |= {tuple(f"{_the}same {_unit} {_before}".split()): "SAME" for _the in ("the ", "")}

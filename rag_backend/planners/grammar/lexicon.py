@@ -123,6 +123,8 @@ class Lexicon:
         start = text.upper()
         found = []
         for dim, entries in self.values.of.items():
+            if only_named(self.model.dimensions[dim]):
+                continue
             longer = start if "." in start else f"{start}."
             if any(entry.value.startswith(longer) and entry.value != start for entry in entries):
                 found.append(dim)
@@ -137,6 +139,11 @@ class Lexicon:
             if bounds and all(match for match, _ in bounds):
                 found[name] = [(int(m[1]), int(m[2]) if m[2] else 10**6, value) for m, value in bounds if m]
         return found
+
+
+def only_named(dim: Dimension) -> bool:
+    """Whether its values are read only where its name stands beside them."""
+    return dim.named or dim.several
 
 
 def base_count(model: SemanticModel, entity: str) -> str:
@@ -172,7 +179,7 @@ def _entries(model: SemanticModel, values: Values) -> Iterator[tuple[str, Readin
     for name, dim in model.dimensions.items():
         yield from ((text, Reading("NOUN", dim=name)) for text in (dim.label, *dim.words))
         yield from ((text, Reading("VERB", dim=name)) for text in dim.verbs)
-        for text, value in _value_words(model, name, dim, values):
+        for text, value in () if only_named(dim) else _value_words(model, name, dim, values):
             plain = text if text.isalpha() and len(text) <= _SHORT else ""
             yield text, Reading("VALUE", dim=name, value=value, exact=plain.upper())
 

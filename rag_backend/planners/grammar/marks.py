@@ -22,6 +22,8 @@ def mark(c: State, place: int, part: Mark) -> None:
         draft.flags.add("adds up")
     elif kind in ("RUN", "TREND", "CHANGE", "COMPARE", "VS", "LIST"):
         draft.flags.add(kind.lower())
+        if kind == "LIST":
+            _listed_by_value(c, place)
         after = c.after(part)
         c.joined = c.joined or (kind == "VS" and isinstance(after, Measure))
     elif kind == "OVER":
@@ -60,6 +62,17 @@ def mark(c: State, place: int, part: Mark) -> None:
         _unit_word(c, part)
     elif kind == "SEPARATELY":
         draft.flags.add("each")
+
+
+def _listed_by_value(c: State, place: int) -> None:
+    """`list the translators`: a word for those who have a value."""
+    following, target = c.after(c.parts[place]), c.next_target(place)
+    values = following if isinstance(following, Values) and following.only and not following.named else None
+    table = c.model.joins[join].table if values and values.only and (join := c.model.dimensions[values.only.dim].join) else ""
+    listed = [name for name, one in c.model.entities.items() if table and one.table == table and one.list]
+    alone = target is None or (isinstance(target, Thing) and target.led_by("WITH", "AND"))
+    if listed and alone and not (c.draft.asks or c.draft.subject or c.draft.head):
+        c.draft.head = listed[0]
 
 
 def _count_of_rows(c: State, part: Mark) -> None:

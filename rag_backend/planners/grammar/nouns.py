@@ -48,15 +48,15 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
         before = c.before(part)
         if isinstance(before, Values) and part.led_by("PREP") and any(one.kind == "METRIC" for one in c.r.node(before.last - 1).readings):
             raise c.stop(part)
-        if _asked_later(c, part):
+        if draft.asks and _only_those(c, part):
+            c.leads.add("PREP")
+            qualifier(c, part, metric)
+        elif _asked_later(c, part):
             c.limits.add(part.first)
         elif draft.head or draft.subject:
             _qualifier_or_ask(c, part, metric)
         else:
             c.ask(Ask(metric, noun=part.entity), part)
-    elif part.entity and draft.asks and _only_those(c, part):
-        c.leads.add("PREP")
-        qualifier(c, part, metric)
     elif part.entity and draft.asks:
         c.ask(Ask(metric, noun=part.entity), part)
     else:

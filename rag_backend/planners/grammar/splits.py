@@ -67,7 +67,8 @@ def when(c: State, place: int, part: When) -> None:
     if isinstance(before, Values) and before.negated and c.r.node(before.last - 1).text.casefold() in c.lexicon.verbs:
         raise Stop("not_understood", "not at all, or not in that time? say it the other way round", c.text(part))
     following = c.after(part)
-    of_noun = isinstance(following, Thing) and bool(following.entity) and not following.lead  # `paid on 2025 loans`: loans of 2025
+    noun = (isinstance(following, Thing) and bool(following.entity)) or (isinstance(following, Dated) and not following.verb)
+    of_noun = noun and following is not None and not following.lead  # `paid on 2025 loans`: loans of 2025
     if before is not None and isinstance(before, (Measure, Values)) and not part.led_by("AND") and not of_noun:
         c.verb(before.last - 1)
     if isinstance(before, Dated):

@@ -16,6 +16,8 @@ _Group = tuple[Condition, ...]
 
 def values_at(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
     """The values that start here; `not`, `except` and the like belong to them, as does the name of their dimension on either side."""
+    if (before_name := _before_its_name(r, place, lead)) is not None:
+        return before_name
     negated = r.cat(place) == "NOT"
     j = r.skip(place + 1, "FILL", "PREP", "THAT", "COP", "WITH", "HAVE", "ALL", "NOT", "BETWEEN", "TO") if negated else place
     if negated and r.cat(j) in ("NOUN", "METRIC") and r.cat(j + 1) in ("THAT", "WITH", "HAVE", "PREP"):
@@ -23,7 +25,7 @@ def values_at(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
         j = after if r.cat(after) == "VALUE" and _counts(r, j) else j
     named = r.dim(j)
     blank = r.skip(j + 1, "COP", "CODE_WORD")
-    if named and r.cat(blank) == "EMPTY" and blank > j + 1:
+    if named and blank > j + 1 and (r.cat(blank) == "EMPTY" or r.node(blank).text.casefold() == "missing"):
         return Values(place, blank + 1, lead, ((Condition(dim=named, op="is_null"),),), named=True)
     if named and r.cat(j - 1) in ("ALL", "PER") and r.cat(j + 1) == "AND" and r.node(j + 1).text.casefold() == "but":
         negated, start = True, j + 2
@@ -37,6 +39,8 @@ def values_at(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
     if negated and r.cat(j) == "METRIC" and (own := as_filter(r.lexicon.model, r.node(j).reading.id)):
         return Values(place, j + 1, lead, ((own.model_copy(update={"op": "in" if own.op == "not_in" else "not_in"}),),), "", True, True)
     found = _list_at(r, start, named)
+    if found is None and named and r.node(j).text.casefold().endswith(" by"):
+        found = _list_at(r, start, "")  # `treated by a specialist`
     if found is None:
         return None
     groups, last, joined = found
@@ -47,13 +51,36 @@ def values_at(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
         noun = r.skip(last + 1, "FILL")
         if r.dim(noun) and _same_columns(r, {*dims, r.dim(noun)}):
             last, named = noun + 1, r.dim(noun)
+    groups, last = _among_several(r, groups, last)
     last += r.cat(last) == "CODE_WORD"
     after = r.skip(last, "COP", "FILL")
     if r.cat(after) == "EXCLUDED":
         leaving = negated and r.node(place).text.casefold().startswith("leav")
         negated, last = (True if leaving else not negated), after + 1
-    where = _negated(groups) if negated else _any_of(groups)
+    both = joined == "AND" and not negated and groups[0][0].op == "has"
+    where = _negated(groups) if negated else tuple(groups) if both else _any_of(groups)
     return Values(place, last, lead, where, joined, negated, bool(named))
+
+
+def _before_its_name(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
+    """`the 25 tag`: one of a list of values, before the name of the list."""
+    named = r.dim(place + 1)
+    if not named or not r.lexicon.model.dimensions[named].several or r.cat(place) not in ("NUM", "JUNK"):
+        return None
+    found = _number(r, place, named)
+    return Values(place, place + 2, lead, ((found,),), named=True) if found else None
+
+
+def _among_several(r: Reading, groups: list[_Group], last: int) -> tuple[list[_Group], int]:
+    """`X1 among any tags`: the name of a list of values after a value that stands for itself elsewhere."""
+    noun = r.skip(last, "PREP", "FILL", "ALL", "ART")
+    dim = r.dim(noun)
+    if not dim or not r.lexicon.model.dimensions[dim].several or any(len(group) > 1 or group[0].op != "in" for group in groups):
+        return groups, last
+    held = {entry.value for entry in r.lexicon.values.of.get(dim, ())}
+    if not all(set(group[0].values) <= held for group in groups):
+        return groups, last
+    return [(Condition(dim=dim, op="has", values=group[0].values),) for group in groups], noun + 1
 
 
 def _counts(r: Reading, place: int) -> bool:
@@ -100,7 +127,7 @@ def _any_of(groups: Sequence[_Group]) -> tuple[_Group, ...]:
 
 def _negated(groups: Sequence[_Group]) -> tuple[_Group, ...]:
     """None of the values; of a pair, not both at once."""
-    if groups[0][0].op != "in":
+    if groups[0][0].op not in ("in", "has"):
         raise Stop("not_understood", "the start of a code cannot be left out, only whole codes", str(groups[0][0].values[0]))
     if len(groups[0]) == 1:
         return ((_any_of(groups)[0][0].model_copy(update={"op": "not_in"}),),)
@@ -150,6 +177,9 @@ def _letter(r: Reading, place: int, named: str) -> Condition | None:
 
 def _same_column(r: Reading, value: str, named: str, dim: str) -> Condition | None:
     dims = r.lexicon.model.dimensions
+    if dims[named].several:
+        held = any(entry.value == value for entry in r.lexicon.values.of.get(named, ()))
+        return Condition(dim=named, op="has", values=(value,)) if held else None
     return Condition(dim=named, op="in", values=(value,)) if dims[named].sql == dims[dim].sql and not dims[named].ranges else None
 
 
@@ -167,7 +197,7 @@ def _number(r: Reading, place: int, named: str) -> Condition | None:
         held = {entry.value.upper(): entry.value for dim in same for entry in r.lexicon.values.of[dim]}
         held |= {value.upper(): value for value in r.lexicon.model.values_of(named)}
         found = held.get(text) or held.get(text.zfill(2))
-        return Condition(dim=named, op="in", values=(found,)) if found else None
+        return Condition(dim=named, op="has" if dims[named].several else "in", values=(found,)) if found else None
     whole = [one for one in node.readings if one.kind == "VALUE"]
     if len(whole) == 1 and node.cat == "NUM" and node.number >= _HUGE and node.text.isdigit():
         return Condition(dim=whole[0].dim, op="in", values=(whole[0].value,))
