@@ -250,12 +250,13 @@ def private_engines(settings: Settings, folder: Path | None = None) -> Iterator[
         if not is_spark:
             yield Engines(duckdb, duckdb)
             return
-        from spark_jobs.engines.spark import SparkEngine
+        from spark_jobs.engines.spark import SparkEngine, while_it_lives
         from spark_jobs.engines.spark_session import spark_session
 
         spark = SparkEngine(spark_session(settings), duckdb.workspace / "spark")
         try:
-            yield Engines(spark, duckdb)
+            with while_it_lives():
+                yield Engines(spark, duckdb)
         finally:
             spark.close()
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -188,18 +189,29 @@ class DuckDBEngine:
         return self._statement(lambda: self._cursor.execute(sql))
 
     def _statement(self, ask: Callable[[], Result]) -> Result:
-        """Run one statement, rows and all; where it does not fit beside others, once more when they have ended."""
+        """Run one statement, rows and all; where it does not fit beside others, again when they have ended, at last on one thread."""
+        for turn in (self._turns.together, self._turns.alone):
+            try:
+                with turn():
+                    return ask()
+            except _FAILURES as error:
+                if not _is_memory(error):
+                    raise CatalogError(_told(error)) from error
         try:
-            with self._turns.together():
-                return ask()
-        except _FAILURES as error:
-            if not _is_memory(error):
-                raise CatalogError(_told(error)) from error
-        try:
-            with self._turns.alone():
+            with self._turns.alone(), self._one_thread():
                 return ask()
         except _FAILURES as error:
             raise CatalogError(_told(error)) from error
+
+    @contextmanager
+    def _one_thread(self) -> Iterator[None]:
+        """Each thread has buffers of its own: one needs the least memory."""
+        threads = self._cursor.execute("SELECT current_setting('threads')").fetchone()
+        self._cursor.execute("SET threads = 1")
+        try:
+            yield
+        finally:
+            self._cursor.execute(f"SET threads = {threads[0] if threads else 1}")
 
 
 _FAILURES = (duckdb.IOException, duckdb.OutOfMemoryException, OSError, pa.ArrowException)

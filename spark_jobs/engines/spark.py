@@ -6,14 +6,17 @@ Iceberg's own Spark writer into a private table (see spark_write); commits to th
 
 from __future__ import annotations
 
+import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from py4j.protocol import Py4JError, Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -29,6 +32,23 @@ from spark_jobs.intake import FileToFrame, Framing
 
 _AT_A_TIME = 2
 _KEPT = StorageLevel.MEMORY_AND_DISK
+_ENDED = "Spark's process has ended, as it does when memory runs out; nothing was published: raise MEDFLOW_MEMORY and run again"
+
+
+@contextmanager
+def while_it_lives() -> Iterator[None]:
+    """Tell the end of Spark's process in words, whatever was asked of it.
+
+    Raises:
+        CatalogError: it has ended.
+    """
+    talk = logging.getLogger("py4j")
+    talk.propagate = False  # it would write a traceback for every question to a process that is gone
+    talk.addHandler(logging.NullHandler())
+    try:
+        yield
+    except (Py4JNetworkError, ConnectionError) as error:
+        raise CatalogError(_ENDED) from error
 
 
 class SparkEngine:
@@ -74,7 +94,7 @@ class SparkEngine:
         for relation in relations:
             if relation in self._views:
                 self._views.discard(relation)
-                self._spark.catalog.dropTempView(relation)
+                self._asked(partial(self._spark.catalog.dropTempView, relation))
 
     def fetch(self, sql: str) -> list[dict[str, Any]]:
         return self._asked(lambda: [row.asDict(recursive=True) for row in self._sql(sql).collect()])
@@ -97,10 +117,11 @@ class SparkEngine:
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
-        self.drop(*self._views)
+        with suppress(CatalogError):  # of a JVM that has ended nothing is left to drop
+            self.drop(*self._views)
 
     def _view(self, relation: str, made: DataFrame) -> None:
-        made.createOrReplaceTempView(relation)
+        self._asked(lambda: made.createOrReplaceTempView(relation))
         self._views.add(relation)
 
     def _computed_once(self, made: DataFrame) -> DataFrame:
@@ -114,7 +135,7 @@ class SparkEngine:
         """What Spark answers; its own message may quote a row, so that only its kind is told."""
         try:
             return ask()
-        except (PySparkException, Py4JError) as error:
+        except (PySparkException, Py4JError, ConnectionError) as error:
             raise CatalogError(_told(error)) from error
 
 
@@ -124,6 +145,8 @@ def _hashed(column: Column) -> str:
 
 
 def _told(error: Exception) -> str:
+    if isinstance(error, (ConnectionError, Py4JNetworkError)) or "does not exist in the JVM" in str(error):
+        return _ENDED
     condition = (error.getCondition() if isinstance(error, PySparkException) else None) or type(error).__name__
     if isinstance(error, Py4JJavaError):
         condition = str(error.java_exception.getClass().getName())

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,16 @@ def spark_session(settings: Settings) -> SparkSession:
     if not settings.submitted:
         _check_java(settings)
     session = _started(_configuration(settings, scratch), scratch / "spark.log", settings.submitted)
-    atexit.register(session.stop)
+    atexit.register(_stop, session)
     return session
+
+
+def _stop(session: SparkSession) -> None:
+    """Of a process that has ended already there is nothing to stop."""
+    from py4j.protocol import Py4JError
+
+    with suppress(Py4JError, ConnectionError):
+        session.stop()
 
 
 def _started(configuration: dict[str, str], log: Path, submitted: bool) -> SparkSession:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -66,3 +71,30 @@ def test_a_jar_that_was_changed_is_fetched_again(waiting: Lake, tmp_path: Path) 
     shutil.copy(right, folder)
     (folder / right.name).write_bytes(b"something else")
     assert spark_jars.iceberg_jars(folder)[0].read_bytes() == right.read_bytes()
+
+
+def test_a_jvm_that_dies_is_told(waiting: Lake) -> None:
+    """As when memory runs out: what to raise, nothing published, and the next run takes the same file."""
+    command, streams = [sys.executable, "-m", "medflow", "run"], {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    run = subprocess.Popen(command, env=waiting.environment(), cwd=waiting.home.parent, text=True, **streams)
+    try:
+        deadline = time.monotonic() + 120
+        while not list(waiting.home.rglob("spark")) and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(_java_of(run.pid), signal.SIGKILL)
+        _, told = run.communicate(timeout=120)
+    finally:
+        run.kill()
+    assert run.returncode == 1
+    assert "Spark's process has ended" in told
+    assert "Traceback" not in told
+    assert waiting.command("run", "--engine", "duckdb").returncode == 0
+
+
+def _java_of(pid: int) -> int:
+    """The Java process below another one."""
+    children = {int(stat.parent.name): stat.read_text().rpartition(")")[2].split() for stat in Path("/proc").glob("[0-9]*/stat")}
+    below = {pid}
+    while found := {child for child, fields in children.items() if int(fields[1]) in below} - below:
+        below |= found
+    return next(child for child in below if Path(f"/proc/{child}/exe").resolve().name == "java")

@@ -58,3 +58,21 @@ def test_a_statement_that_did_not_fit_is_run_again(tmp_path: Path) -> None:
     engine.define("after", "SELECT 1 AS one")
     assert engine.fetch("SELECT one FROM after") == [{"one": 1}]
     engine.close()
+
+
+def test_what_does_not_fit_alone_runs_on_one_thread(tmp_path: Path) -> None:
+    """A statement that needs more for two threads than there is; afterwards there are two again."""
+    engine = DuckDBEngine(tmp_path, memory="1GB", threads=2)
+    tried: list[int] = []
+
+    def ask() -> int:
+        (threads,) = engine._cursor.execute("SELECT current_setting('threads')").fetchone() or (0,)
+        tried.append(threads)
+        if tried[-1] > 1:
+            raise duckdb.OutOfMemoryException("Out of Memory Error: not for two")
+        return 7
+
+    assert engine._statement(ask) == 7
+    assert tried == [2, 2, 1]
+    assert engine._cursor.execute("SELECT current_setting('threads')").fetchone() == (2,)
+    engine.close()
