@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any
 
-from rag_backend.query.typed_query import GroupBy, TypedQuery, Where
+from rag_backend.query.typed_query import GroupBy, MetricUse, TypedQuery, Where
 
 Line = dict[str, Any]
 Test = Callable[[Line], bool]
@@ -129,11 +129,17 @@ class Lines:
                 groups[key] |= 1 << place
         found: dict[tuple[tuple[Any, ...], str], tuple[Behind, ...]] = {}
         for use in query.metrics:
-            for one in self.reveals(use.id):
+            for column, revealed in self._columns(use):
                 for key, lines in groups.items():
-                    cell = found.get((key, use.column), ())
-                    found[key, use.column] = (*cell, Behind(one.quantity, one.lines & lines))
+                    found[key, column] = tuple(Behind(one.quantity, one.lines & lines) for one in revealed)
         return found
+
+    def _columns(self, use: MetricUse) -> Iterator[tuple[str, list[Behind]]]:
+        """What the columns of a metric give away; a share of its own whole the part, the whole and the rest."""
+        own, whole = self.select(lambda line: passes(line, use.where)), self.reveals(use.id)
+        yield use.column, [Behind(one.quantity, one.lines & own) for one in whole]
+        if use.transform == "share_of_group":
+            yield f"{use.column}_share_of_group", [Behind(one.quantity, one.lines & test) for one in whole for test in (own, ~0, ~own)]
 
 
 def passes(line: Line, where: Where) -> bool:

@@ -51,9 +51,10 @@ class Attacker:
         for row in turn.table.rows:
             key = tuple(row[place] for place in keys)
             found += [
-                Shown(use.column, key, behind.get((key, use.column), ()))
+                Shown(column, key, behind.get((key, column), ()))
                 for use in query.metrics
-                if row[names.index(use.column)] is not None
+                for column in query.outputs(use)
+                if row[names.index(column)] is not None
             ]
         return found
 
@@ -77,6 +78,9 @@ def random_query(random: Random, lines: Lines) -> dict[str, Any]:
         "group_by": groups,
         "where": where,
     }
+    if random.random() < 0.15 and asked["metrics"][0]["id"] in (*COUNTS, *SUMS):
+        dim = random.choice(_DIMS)
+        asked["metrics"][0] |= {"transform": "share_of_group", "where": [[{"dim": dim, "op": "in", "values": _values(lines, dim, random)}]]}
     if random.random() < 0.7:
         asked["time"] = {"date": dated, "from": random.choice(_STARTS), "to": random.choice(_ENDS)}
     return asked
