@@ -16,7 +16,7 @@ from medflow.specs.table import TableSpec
 from rag_backend.query.expressions import Base
 from rag_backend.query.lists import absence_sql, is_absence, list_sql
 from rag_backend.query.measures import Measures, stat_of
-from rag_backend.query.shape import Ordering, groups_kept, ordered, tested, transformed, values_kept, where
+from rag_backend.query.shape import Ordering, against_values, groups_kept, ordered, tested, transformed, where
 from rag_backend.query.sources import measures_of
 from rag_backend.query.typed_query import MetricUse, TypedQuery
 from rag_backend.query.words import conditions
@@ -226,10 +226,10 @@ class _Steps:
         groups = [f"{sql} AS {name}" for name, sql in self.groups.items()]
         of_each = [self._values_of_unit(use, name, tests) for name, (use, tests) in asked.items()]
         values = [f"{sql} AS {name}" for found in of_each for name, sql in found.items()]
-        tested = {one.metric: f"unit_{one.metric}" for one in self.query.unit.having}
-        values += [f"{self.measures.tested_of_each(metric)} AS {name}" for metric, name in tested.items()]
+        tests = [(one.metric, tuple(self.base.conditions(one.where))) for one in self.query.unit.having]
+        values += [f"{self.measures.tested_of_each(metric, own)} AS unit_{number}" for number, (metric, own) in enumerate(tests)]
         self.named["units"] = f"SELECT {', '.join([*groups, *values])} {self._from()}{_by(self.groups, key)}"
-        kept = where(values_kept(self.query.unit.having, "unit_"))
+        kept = where([f"unit_{number} {test}" for number, test in enumerate(against_values(self.query.unit.having))])
         results = [f"{self._of_units(use, name, entity)} AS {name}" for name, (use, _) in asked.items()]
         grouped = f" GROUP BY {', '.join(self.groups)}" if self.groups else ""
         self.named["measured"] = f"SELECT {', '.join([*self.groups, *results])} FROM units{kept}{grouped}"

@@ -117,9 +117,11 @@ class Base:
 
 
 def all_where(query: TypedQuery) -> Iterator[Condition]:
-    """Every condition of a query, those of single metrics too."""
-    for group in (*query.where, *(group for use in query.metrics for group in use.where)):
-        yield from group
+    """Every condition of a query, those of single metrics and of what is tested too."""
+    own = [*(one.where for one in query.metrics), *(one.where for one in (*query.unit.having, *query.having))]
+    for where in (query.where, *own):
+        for group in where:
+            yield from group
 
 
 def as_literal(declared: Dimension, value: object) -> str:

@@ -65,7 +65,8 @@ def is_absence(query: TypedQuery, model: SemanticModel) -> bool:
     use = query.metrics[0]
     counted = model.metrics[use.id].count == query.unit.entity and not model.metrics[use.id].where
     own = all(one.dim in entity.list for one in query.group_by)
-    return counted and own and use == MetricUse(id=use.id) and bool(tests) and all(one.op == "eq" and one.value == 0 for one in tests)
+    none = all(one.op == "eq" and one.value == 0 and not one.where for one in tests)
+    return counted and own and use == MetricUse(id=use.id) and bool(tests) and none
 
 
 def _listed(query: TypedQuery, model: SemanticModel, uses: list[str]) -> str:

@@ -75,10 +75,10 @@ class Measures:
         own = {column.name for column in (self.spec.columns if self.spec else ()) if column.additive or self.single}
         return f"{ROWS}.{metric}" if metric in own and not source.metrics else ""
 
-    def tested_of_each(self, metric: str) -> str:
+    def tested_of_each(self, metric: str, conditions: tuple[str, ...] = ()) -> str:
         """What a threshold for each entity tests: the metric over its rows, or the one value that it has."""
         declared = self.base.model.metrics[metric]
-        return self.value_of_each(declared) if declared.per else self.aggregate(metric)
+        return self.value_of_each(declared, conditions) if declared.per else self.aggregate(metric, conditions)
 
     def value_of_each(self, metric: Metric, conditions: tuple[str, ...] = ()) -> str:
         """The one value of an entity: the same on all of its rows."""

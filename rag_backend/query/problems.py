@@ -120,6 +120,8 @@ def _metrics(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     yield from (f"{one.metric} of a unit or of a list is tested against a number" for one in by_value if one.value is None)
     if query.unit.period and (query.unit.having or not query.time.date or query.compare):
         yield f"a number for each {query.unit.entity} is of a date, without a threshold for each or a second window"
+    if any(one.where for one in query.having):
+        yield "conditions of a threshold are for what is tested of each unit, not for groups or lists"
     if query.unit.entity and query.having:
         yield "a threshold is for each unit or for each group, not for both at once"
     if query.unit.entity:

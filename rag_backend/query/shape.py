@@ -100,9 +100,14 @@ def groups_kept(having: Sequence[Having]) -> list[str]:
     return [f"test_{one.metric}{number} {_OPS[one.op]} against_{one.metric}{number}" for number, one in enumerate(having)]
 
 
+def against_values(having: Sequence[Having]) -> list[str]:
+    """What each test holds its metric against, and how: a number."""
+    return [f"{_OPS[one.op]} {one.value!r}" for one in having]
+
+
 def values_kept(having: Sequence[Having], prefix: str) -> list[str]:
     """Tests of columns `<prefix><metric>` against numbers."""
-    return [f"{prefix}{one.metric} {_OPS[one.op]} {one.value!r}" for one in having]
+    return [f"{prefix}{one.metric} {test}" for one, test in zip(having, against_values(having), strict=True)]
 
 
 def where(tests: Sequence[str]) -> str:

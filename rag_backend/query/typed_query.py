@@ -57,12 +57,16 @@ class GroupBy(Declared):
 
 
 class Having(Declared):
-    """A test of a metric of a row: against `value`, or against the average row, the total, or the row's parent group."""
+    """A test of a metric of a row: against `value`, or against the average row, the total, or the row's parent group.
+
+    `where` limits what is tested of a unit: members with a line of one kind and a line of another.
+    """
 
     metric: str
     op: Comparison
     value: float | None = None
     of: Literal["", "average", "total", "parent_group"] = ""
+    where: Where = ()
 
 
 class Unit(Declared):
@@ -129,7 +133,8 @@ class TypedQuery(Declared):
     @property
     def dimensions(self) -> frozenset[str]:
         """Every dimension that is named, the date of the window among them."""
-        conditions = [c for group in (*self.where, *(g for use in self.metrics for g in use.where)) for c in group]
+        own = [*(one.where for one in self.metrics), *(one.where for one in self.unit.having)]
+        conditions = [c for where in (self.where, *own) for group in where for c in group]
         named = [*(one.dim for one in self.group_by), *(one.dim for one in conditions), *self.limit.per, self.time.date]
         return frozenset(name for name in named if name)
 

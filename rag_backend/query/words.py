@@ -96,7 +96,9 @@ def _having(having: tuple[Having, ...], model: SemanticModel) -> str:
     tests = []
     for one in having:
         against = f"{one.value:,.12g}" if one.value is not None else f"the {one.of.replace('_', ' ')}"
-        tests.append(f"{model.metrics[one.metric].label} {_TESTS[one.op]} {against}")
+        own = f" ({conditions(one.where, model)})" if one.where else ""
+        some = one.where and (one.op, one.value) == ("gt", 0)
+        tests.append(f"{model.metrics[one.metric].label}{own}{'' if some else f' {_TESTS[one.op]} {against}'}")
     return " and ".join(tests)
 
 

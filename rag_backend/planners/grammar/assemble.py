@@ -14,7 +14,7 @@ from rag_backend.planners.grammar.metrics_of import Uses, measured
 from rag_backend.planners.grammar.thresholds import thresholds
 from rag_backend.planners.grammar.windows import Windows, windows_of
 from rag_backend.query.problems import problems_of
-from rag_backend.query.typed_query import GroupBy, Having, Limit, MetricUse, Order, TypedQuery, Unit, Where
+from rag_backend.query.typed_query import Condition, GroupBy, Having, Limit, MetricUse, Order, TypedQuery, Unit, Where
 
 _WHICH_WHOLE = "Its share of each group's total, or how it is spread over the groups?"
 _GRAINS = ("month", "quarter", "year")
@@ -28,6 +28,7 @@ class Assembly:
         self.today, self.choices = today, choices
         self.notes: list[str] = []
         self.of_each_group = False
+        self.without: tuple[Condition, ...] = ()
         self.groups = list(dict.fromkeys(draft.groups))
         self.asks = [replace(ask, stats=list(ask.stats)) for ask in draft.asks]
 
@@ -49,7 +50,7 @@ class Assembly:
         self._over_time()
         self._largest_of_units()
         self._ambiguous_part()
-        unit, having = thresholds(self)
+        unit, having = self._of_both() or thresholds(self)
         uses = measured(self, unit)
         window = windows_of(self, uses)
         order, limit = self._order(uses, window)
@@ -88,7 +89,8 @@ class Assembly:
 
     def where(self) -> Where:
         """What limits the whole question."""
-        return tuple(one.group for one in self.draft.filters if not self._is_part(one.role))
+        held = (one.group for one in self.draft.filters if not self._is_part(one.role))
+        return tuple(group for group in held if not set(group) & set(self.without))
 
     def _ambiguous_part(self) -> None:
         """`share of loans with crime by branch`: of each branch's loans, or how the crime loans are spread? The words do not say."""
@@ -183,6 +185,18 @@ class Assembly:
         for group in self.where():
             if len(group) == 1 and group[0].op == "in" and len(group[0].values) > 1 and (group[0].dim, "none") not in self.groups:
                 self.groups.append((group[0].dim, "none"))
+
+    def _of_both(self) -> tuple[Unit, tuple[Having, ...]] | None:
+        """`readers with both A and B`: of each reader one line of the one and one of the other."""
+        draft = self.draft
+        if not draft.both or ("both or either" in draft.flags and self.choices.choose("Both of them, or either?", (True, False)) is False):
+            return None
+        count = self.lexicon.base_count(draft.both_of)
+        if [ask.id for ask in self.asks] != [count] or draft.tests or self.asks[0].transform != "none":
+            raise Stop("not_understood", f"of those with both only the number is told: how many {self.model.entities[draft.both_of].label}")
+        self.without = tuple(one for group in self.where() for one in group if one.dim == draft.both[0].dim)
+        whole = next(name for name, one in self.model.metrics.items() if one.count and not one.where)
+        return Unit(entity=draft.both_of, having=tuple(Having(metric=whole, op="gt", value=0, where=((one,),)) for one in draft.both)), ()
 
     def _each_or_together(self) -> None:
         """`loans of A and B`: one number for both, or one for each?"""

@@ -53,7 +53,8 @@ def values(c: State, place: int, part: Values) -> None:
     _named_before(c, place, part)
     for group in part.where:
         c.filter(group, part, role)
-    if part.joined == "AND" and part.only and not part.negated and not any(node.text.casefold() in TOGETHER for node in c.r.nodes):
+    together = any(node.text.casefold() in TOGETHER for node in c.r.nodes)
+    if part.joined == "AND" and part.only and not (part.negated or c.draft.both or together):
         c.draft.either = part.only.dim
     if part.joined == "EACH" and part.only:
         c.group((part.only.dim, "none"))
@@ -122,10 +123,13 @@ def _joined_values(c: State, part: Values) -> None:
     before = c.before(part)
     many = isinstance(before, Thing) and before.entity and not c.model.entities[before.entity].dated
     both = any(node.cat == "ALL" and node.text.casefold() == "both" for node in (*part.lead, *c.r.nodes[part.first : part.last]))
-    if both and part.joined == "AND" and "compare" not in c.draft.flags:
+    if part.joined != "AND" or "compare" in c.draft.flags or not (both or (many and part.led_by("WITH", "HAVE"))):
+        return
+    if not many or not isinstance(before, Thing) or part.only is None or part.negated:
         raise Stop("not_understood", "both at once, or either of them? the words can mean either", c.text(part))
-    if part.joined == "AND" and many and part.led_by("WITH", "HAVE") and "compare" not in c.draft.flags:
-        raise Stop("not_understood", "it is not clear whether both have to hold for the same one", c.text(part))
+    c.draft.both_of, c.draft.both = before.entity, tuple(part.only.model_copy(update={"values": (one,)}) for one in part.only.values)
+    if not both:
+        c.draft.flags.add("both or either")
 
 
 def _named_before(c: State, place: int, part: Values) -> None:

@@ -75,6 +75,8 @@ class Draft:
     date: str = ""
     maybe_date: str = ""
     either: str = ""
+    both: tuple[Condition, ...] = ()
+    both_of: str = ""
     group_at: int = -1
     tests: list[Test] = field(default_factory=list)
     order: list[tuple[str, bool]] = field(default_factory=list)
