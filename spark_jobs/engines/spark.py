@@ -31,7 +31,7 @@ from spark_jobs.engines.spark_write import write_files
 from spark_jobs.intake import FileToFrame, Framing
 
 _AT_A_TIME = 2
-_KEPT = StorageLevel.MEMORY_AND_DISK
+_KEPT = StorageLevel.DISK_ONLY  # what does not fit in memory is read back whole blocks at a time: 3 million claims took more than the heap
 _ENDED = "Spark's process has ended, as it does when memory runs out; nothing was published: raise MEDFLOW_MEMORY and run again"
 
 

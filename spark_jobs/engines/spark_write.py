@@ -21,6 +21,7 @@ from spark_jobs.engines.base import WriteTarget
 from spark_jobs.engines.spark_session import WORK_CATALOG, work_catalog_folder
 
 _NAMESPACE = "writes"
+_ROW_GROUP = 64 << 20  # bytes: a writer holds one for each file that it has open
 
 
 def write_files(rows: DataFrame, target: WriteTarget) -> list[str]:
@@ -41,7 +42,8 @@ def _distribution(target: WriteTarget) -> str:
 
 def _make_private_table(folder: Path, target: WriteTarget, name: str) -> None:
     empty: dict[str, Any] = {"refs": {}, "snapshots": [], "snapshot_log": [], "metadata_log": [], "current_snapshot_id": None}
-    properties = {**target.metadata.properties, "write.data.path": f"{target.location.rstrip('/')}/{name}"}
+    written = {"write.data.path": f"{target.location.rstrip('/')}/{name}", "write.parquet.row-group-size-bytes": str(_ROW_GROUP)}
+    properties = {**target.metadata.properties, **written}
     metadata: TableMetadata = target.metadata.model_copy(update={**empty, "location": str(folder), "properties": properties})
     io = load_file_io({}, str(folder))
     ToOutputFile.table_metadata(metadata, io.new_output(str(folder / "metadata" / "v1.metadata.json")))
