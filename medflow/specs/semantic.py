@@ -234,9 +234,10 @@ class SemanticModel:
         return digest_of(self.file_hashes)
 
     def date_of(self, metric: str) -> str:
-        """The date that a time phrase means for a metric; of a ratio, that of what it divides."""
+        """The date that a time phrase means for a metric; of a ratio, the one that either of its parts declares."""
         declared = self.metrics[metric]
-        return declared.date or (self.date_of(declared.ratio[0]) if declared.ratio else self.date)
+        parts = (self.date_of(part) for part in declared.ratio or ())
+        return declared.date or next((date for date in parts if date != self.date), self.date)
 
     def values_of(self, dim: str) -> tuple[str, ...]:
         """The declared values of a dimension; none where only the data know them."""

@@ -174,6 +174,8 @@ def _extreme(r: Reading, place: int, lead: Lead) -> Extreme | None:
         offset, j = ORDINALS[r.node(j).text.casefold()] - 1, r.skip(j + 1, "FILL")
     if r.cat(j).startswith("COMMON_"):
         return Extreme(place, j + 1, lead, "common", r.cat(j) == "COMMON_DESC", n)
+    if r.cat(j).startswith("SUP_") and not n and r.cat(j + 1) == "NUM" and not r.node(j + 1).percent and r.cat(j + 2) in ("END", "FILL"):
+        return Extreme(place, j + 2, lead, "top", r.cat(j) == "SUP_DESC", int(r.node(j + 1).number))
     if r.cat(j).startswith("SUP_"):
         word = r.node(j).text.casefold()
         kind = "most" if word in ("most", "least", "fewest") else "sup"

@@ -25,22 +25,22 @@ _PHRASES: dict[str, str] = {
         | we want to know | we want | we need | dr | mr | mrs | ms | together | combined | taken together | jointly |
         respectively | only | themselves | going""",
     "ART": "single | a single | one | any one | any single | any given | a given",
-    "LIGHT": """applied | applied to | break down | affecting | affect | affects | listing | hold | holds | held | made | make
-        | make it to | makes it to | used | use | turn up | turns up | turned up | appear | appears | appeared | take place |
-        takes place | took place | handle | handled | keep | keeps | kept | deal with | goes back to | go back to | went back
-        to | belonged to | come | comes | came | coming | belong | belongs | belonging | belong to | belongs to | belonging to
-        | make up | makes up | made up | account for | accounts for | accounted for | accounting for | go | goes | went | gone
-        | go to | went to | fall | falls | fell | falling | fall into | falls into | sit | sits | sat | sitting | end up |
-        ends up | ended up | ending up | get | gets | getting | got | see | sees | saw | seen | seeing | look | looks | looked
-        | look like | looks like | stand | stands | stood | stand at | carry | carries | carried | carrying | contain |
-        contains | contained | containing | include | includes | included | including | involve | involves | involving |
-        happen | happened | occur | occurs | occurred | exist | exists | existed | located | based | located in | based in |
-        differ | differs | differed | take | vary | varies | varied | varying | develop | develops | developed | evolve |
-        evolves | evolved | break | breaks | broke | broken | split | splits | spread | spreads | distributed | shared |
-        summed | add | adds | added | reach | reaches | reached | show up | shows up | do it | done | took | takes | taking |
-        give back | generate | generated | list out | turn out | turned out | concern | concerns | relate | relating | stay |
-        stayed | remain | remains | remained | work out | worked out | add up to | adds up to | amount to | amounts to |
-        amounted to | total up""",
+    "LIGHT": """needed | needs | applied | applied to | break down | affecting | affect | affects | listing | hold | holds |
+        held | made | make | make it to | makes it to | used | use | turn up | turns up | turned up | appear | appears |
+        appeared | take place | takes place | took place | handle | handled | keep | keeps | kept | deal with | goes back to |
+        go back to | went back to | belonged to | come | comes | came | coming | belong | belongs | belonging | belong to |
+        belongs to | belonging to | make up | makes up | made up | account for | accounts for | accounted for | accounting for
+        | go | goes | went | gone | go to | went to | fall | falls | fell | falling | fall into | falls into | sit | sits |
+        sat | sitting | end up | ends up | ended up | ending up | get | gets | getting | got | see | sees | saw | seen |
+        seeing | look | looks | looked | look like | looks like | stand | stands | stood | stand at | carry | carries |
+        carried | carrying | contain | contains | contained | containing | include | includes | included | including | involve
+        | involves | involving | happen | happened | occur | occurs | occurred | exist | exists | existed | located | based |
+        located in | based in | differ | differs | differed | take | vary | varies | varied | varying | develop | develops |
+        developed | evolve | evolves | evolved | break | breaks | broke | broken | split | splits | spread | spreads |
+        distributed | shared | summed | add | adds | added | reach | reaches | reached | show up | shows up | do it | done |
+        took | takes | taking | give back | generate | generated | list out | turn out | turned out | concern | concerns |
+        relate | relating | stay | stayed | remain | remains | remained | work out | worked out | add up to | adds up to |
+        amount to | amounts to | amounted to | total up""",
     "COP": "is | are | was | were | be | were being | are being | have been | has been | had been | which are | which were",
     "THAT": "that | who | which have | whose | where | when | which had | if",
     "WHICH": "which | which of the | which of our | what kind of | which ones of the",
@@ -121,8 +121,8 @@ _PHRASES: dict[str, str] = {
     "ADV_month": "monthly | month by month",
     "ADV_quarter": "quarterly | quarter by quarter",
     "ADV_year": "yearly | annually | annual | year by year",
-    "CMP_gt": """more than | over | above | greater than | higher than | exceeding | exceeds | exceed | > | larger than |
-        longer than | older than | bigger than | in excess of | upwards of""",
+    "CMP_gt": """more than | over | above | greater than | higher than | exceeding | exceeds | exceed | exceeded | > | larger
+        than | longer than | older than | bigger than | in excess of | upwards of""",
     "CMP_ge": "minimum | at least | >= | ≥ | no less than | not less than | no fewer than | minimum of | a minimum of | not below",
     "CMP_lt": "less than | under | below | fewer than | < | smaller than | shorter than | younger than | lower than",
     "CMP_le": "at most | <= | ≤ | no more than | not more than | up to | maximum of | a maximum of | not above | not over",
@@ -184,6 +184,10 @@ for _unit, _short in (("week", "wow"), ("month", "mom"), ("quarter", "qoq"), ("y
         _said += [f"{_against} {_the}{_before} {_unit}" for _the in ("", "the ") for _before in ("prior", "previous", "preceding")]
         _said += [f"{_against} the {_unit} before", f"{_against} the {_unit} before it"]
     PHRASES |= {tuple(text.split()): f"OVER_{_unit}" for text in _said}
+for _high in ("highest", "largest", "biggest", "greatest", "longest", "slowest", "most"):
+    for _low in ("lowest", "smallest", "least", "fewest", "shortest", "fastest"):
+        PHRASES |= {tuple(f"{_from}{_high} to {_low}".split()): "DIR_DESC" for _from in ("", "from ")}
+        PHRASES |= {tuple(f"{_from}{_low} to {_high}".split()): "DIR_ASC" for _from in ("", "from ")}
 _OF_YEAR_BEFORE = ["a year earlier", "a year before", "one year earlier", "a year ago", "one year ago", "last year", "the year before"]
 _OF_YEAR_BEFORE += ["of last year", "in the year before", "of the year before", "a year prior"]
 _OF_YEAR_BEFORE += [f"{_of}{_which} year" for _of in ("", "the ", "of the ", "in the ") for _which in ("prior", "previous")]

@@ -229,8 +229,8 @@ def _direction(c: State, desc: bool) -> None:
         draft.order[-1] = (draft.order[-1][0], desc)
     elif len(draft.asks) == 1 and draft.groups:
         draft.order.append((draft.asks[0].id, desc))
-    elif not desc:
-        draft.flags.add("ascending")
+    else:
+        draft.flags |= {"ranked"} if desc else {"ranked", "ascending"}
 
 
 def _unit_word(c: State, part: Mark) -> None:

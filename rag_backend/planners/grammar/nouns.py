@@ -23,7 +23,7 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
         _no_value(c, part)
     elif _goes_without_saying(c, place, part):
         return
-    elif "PER" in c.leads and part.entity and draft.asks and (draft.asks[-1].stats or draft.asks[-1].averaged or c.mean_follows()):
+    elif "PER" in c.leads and part.entity and draft.asks and _of_each_of(c, part):
         draft.asks[-1].per = part.entity
     elif "PER" in c.leads and part.dim:
         c.group((part.dim, "none"))
@@ -51,7 +51,7 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
         if draft.asks and _only_those(c, part):
             c.leads.add("PREP")
             qualifier(c, part, metric)
-        elif _asked_later(c, part):
+        elif asked_later(c, part):
             c.limits.add(part.first)
         elif draft.head or draft.subject:
             _qualifier_or_ask(c, part, metric)
@@ -63,14 +63,18 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
         c.subject(part)
 
 
-def _asked_later(c: State, part: Thing) -> bool:
-    """`of the loans returned late, what was …`: they are what the number is of, no number themselves."""
-    if c.draft.asks or not part.led_by_word("for", "of", "among", "within", "in"):
+def asked_later(c: State, part: Target) -> bool:
+    """`of the loans returned late, what was …`, `loans returned late: …`: they are what the number is of, no number themselves."""
+    if c.draft.asks or c.wait.count:
         return False
-    numbers = (one for one in c.parts if isinstance(one, Measure) and one.first > part.last)
-    number = next((one for one in numbers if not one.led_by("PREP", "WITH", "HAVE")), None)
-    between = c.r.nodes[part.last : number.first] if number else []
-    return any(node.text == "," or node.text.casefold().startswith(("what", "which", "how")) for node in between)
+    numbers = [one for one in c.parts if isinstance(one, Measure) and one.first >= part.last]
+    titled = not part.led_by_word("for", "of", "on", "among", "within", "in")
+    asked = [one for one in numbers if not one.led_by("PREP", "WITH", "HAVE")]
+    number = None if titled and numbers != asked else next(iter(asked), None)
+    between = [node.text.casefold() for node in c.r.nodes[part.last : number.first]] if number else []
+    if titled:
+        return between.count(":") == 1
+    return any(text in (",", ":") or text.startswith(("what", "which", "how")) for text in between)
 
 
 def _only_those(c: State, part: Thing) -> bool:
@@ -80,6 +84,13 @@ def _only_those(c: State, part: Thing) -> bool:
     limited = isinstance(c.after(part), Threshold) and part.lead and all(node.text == "," for node in part.lead)
     later = [one for one in c.parts if isinstance(one, (Measure, Thing)) and one.first > part.first and one.led_by("AND")]
     return bool(titled or limited) and not later and not c.wait.count
+
+
+def _of_each_of(c: State, part: Thing) -> bool:
+    """`per reader` after an average, or after a number that is declared for each of them."""
+    ask = c.draft.asks[-1]
+    averaged = bool(ask.stats) or ask.averaged or c.mean_follows()
+    return averaged or (not part.dim and c.has_ratio(ask.id, part.entity))
 
 
 def _joined_targets(target: Target | None) -> tuple[Target, ...]:

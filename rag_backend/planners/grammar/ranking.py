@@ -5,7 +5,7 @@ from __future__ import annotations
 from medflow.specs.semantic import SemanticModel
 from rag_backend.planners.grammar.draft import Ask, Stop
 from rag_backend.planners.grammar.model_of import ratio_of
-from rag_backend.planners.grammar.parts import Extreme, Mark, Measure, Part, Target, Thing, Threshold
+from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Target, Thing, Threshold, When
 from rag_backend.planners.grammar.state import State
 from rag_backend.planners.grammar.tokens import singular, tokens_of
 
@@ -80,7 +80,7 @@ def extreme(c: State, place: int, part: Extreme) -> None:
         return
     after_verb = part.kind == "most" and draft.asks and not draft.asks[-1].noun and c.parts[place - 1].last <= part.first
     shown = part.kind in ("sup", "most") and following is None and len(draft.asks) == 1 and draft.groups and not c.wait.count
-    if shown and place == len(c.parts) - 1:
+    if shown and all(isinstance(one, (When, Dated)) for one in c.parts[place + 1 :]):
         c.fits(part, draft.asks[0].id)
         c.order(draft.asks[0].id, part.desc, part)
         c.limit(part)

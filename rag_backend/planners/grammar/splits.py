@@ -70,7 +70,7 @@ def when(c: State, place: int, part: When) -> None:
     noun = (isinstance(following, Thing) and bool(following.entity)) or (isinstance(following, Dated) and not following.verb)
     of_noun = noun and following is not None and not following.lead  # `paid on 2025 loans`: loans of 2025
     if before is not None and isinstance(before, (Measure, Values)) and not part.led_by("AND") and not of_noun:
-        c.verb(before.last - 1)
+        c.verb(_verb_of(c, earlier).last - 1)
     if isinstance(before, Dated):
         draft.date, c.by_verb, c.dated = before.dim, False, True
     draft.periods.append((part.period, part.first))
@@ -78,6 +78,14 @@ def when(c: State, place: int, part: When) -> None:
         shifted_back(c, part)
         c.wait.year_before = False
     c.span("time", part)
+
+
+def _verb_of(c: State, earlier: list[Part]) -> Part:
+    """`paid by readers of A in March`: by whom stands between the verb and the window."""
+    before, verb = earlier[-1], earlier[-2] if len(earlier) > 1 else None
+    mark = c.before(before)
+    passive = isinstance(before, Values) and isinstance(mark, Mark) and mark.kind == "BY" and c.before(mark) is verb
+    return verb if passive and isinstance(verb, Measure) else before
 
 
 def shifted_back(c: State, part: Part) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rag_backend.planners.grammar.draft import Ask, Draft, Filter, Reading, Stop, Test
+from rag_backend.planners.grammar.model_of import ratio_of
 from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Split, Target, Thing, Threshold, Values, When
 from rag_backend.planners.grammar.tokens import tokens_of
 from rag_backend.query.typed_query import Condition
@@ -82,12 +83,15 @@ class State:
 
     def _carried(self, part: Part) -> bool:
         """`… at branch A in 2025, and what was …`: what was said before holds for the second question, which limits nothing itself."""
-        marks = [one.text for one in self.parts if isinstance(one, Mark) and one.last == part.first]
-        again = any(text.startswith(("what", "how", "number of")) for text in [*(node.text.casefold() for node in part.lead), *marks])
+        before = self.before(part)
+        mark = before if isinstance(before, Mark) and before.kind in ("HOWMANY", "MUCH") else None
+        lead = [*(mark.lead if mark else ()), *part.lead]
+        again = bool(mark) or any(node.text.casefold().startswith(("what", "how")) for node in lead)
         later = any(isinstance(one, (Values, When, Threshold, Split)) and one.first > part.first for one in self.parts)
         kinds = {condition.dim for one in self.draft.filters for condition in one.group}
         counted = any(self._is_kind(dim) for dim in kinds)
-        return again and part.led_by("AND") and not (later or counted or self.dated or self.by_verb or self.draft.tests)
+        joined = any(node.cat == "AND" for node in lead)
+        return again and joined and not (later or counted or self.dated or self.by_verb or self.draft.tests)
 
     def _is_kind(self, dim: str) -> bool:
         """Whether metrics are told apart by a dimension: then a value of it says which number is meant."""
@@ -221,6 +225,10 @@ class State:
 
     def of_lines(self) -> str:
         return next((name for name, one in self.model.metrics.items() if one.count and not one.where), "")
+
+    def has_ratio(self, metric: str, entity: str) -> bool:
+        """Whether a number for each of an entity is declared."""
+        return bool(ratio_of(self.model, metric, self.lexicon.base_count(entity)))
 
     def mean_follows(self) -> bool:
         return any(isinstance(one, Mark) and one.kind == "STAT_mean" for one in self.parts) and not self.wait.stats

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rag_backend.planners.grammar.conditions import qualifier
 from rag_backend.planners.grammar.draft import Ask
 from rag_backend.planners.grammar.model_of import as_filter
-from rag_backend.planners.grammar.nouns import noun
+from rag_backend.planners.grammar.nouns import asked_later, noun
 from rag_backend.planners.grammar.parts import Measure, Target, Thing, Threshold, Values
 from rag_backend.planners.grammar.ranking import absent, extreme_of
 from rag_backend.planners.grammar.state import AVERAGES, State
@@ -55,6 +55,11 @@ def _number(c: State, place: int, part: Measure, metric: str) -> None:
     if part.led_by("DISTINCT") and not declared.count:
         raise c.stop(part)
     if _one_more_value(c, place, part, metric):
+        return
+    own = as_filter(c.model, metric) if declared.count else None
+    if own is not None and not wait.stats and not wait.share and asked_later(c, part):
+        c.filter((own,), part)
+        c.limits.add(part.first)
         return
     c.joined = c.joined or ("ratio" in c.draft.flags and part.led_by("TO"))
     before = c.draft.asks[-1] if c.draft.asks else None

@@ -42,6 +42,8 @@ def tokens_of(text: str) -> tuple[Token, ...]:
         raw = match.group()
         if raw == "'" and found and found[-1].end == match.start() and found[-1].norm.endswith("s"):
             found[-1] = replace(found[-1], end=match.end())  # `readers' fines`
+        if raw == "s" and found and found[-1].kind in ("number", "code") and straight[found[-1].end : match.start()] == "'":
+            continue  # `2025's`
         if raw in _DROPPED or (raw == "-" and not _apart(straight, match)):
             continue
         norm = unicodedata.normalize("NFKC", raw).casefold()
