@@ -229,10 +229,12 @@ class _Steps:
         tests = [(one.metric, tuple(self.base.conditions(one.where))) for one in self.query.unit.having]
         values += [f"{self.measures.tested_of_each(metric, own)} AS unit_{number}" for number, (metric, own) in enumerate(tests)]
         self.named["units"] = f"SELECT {', '.join([*groups, *values])} {self._from()}{_by(self.groups, key)}"
-        kept = where([f"unit_{number} {test}" for number, test in enumerate(against_values(self.query.unit.having))])
+        passed = [f"unit_{number} {test}" for number, test in enumerate(against_values(self.query.unit.having))]
         results = [f"{self._of_units(use, name, entity)} AS {name}" for name, (use, _) in asked.items()]
+        if shared := [use for use in self.query.metrics if use.transform == "share_of_group"]:
+            results, passed = _passing(self.query.outputs(shared[0]), passed), []
         grouped = f" GROUP BY {', '.join(self.groups)}" if self.groups else ""
-        self.named["measured"] = f"SELECT {', '.join([*self.groups, *results])} FROM units{kept}{grouped}"
+        self.named["measured"] = f"SELECT {', '.join([*self.groups, *results])} FROM units{where(passed)}{grouped}"
 
     def _values_of_unit(self, use: MetricUse, name: str, tests: tuple[str, ...]) -> dict[str, str]:
         """What is kept of each unit for a metric: its value; of a ratio both of its parts."""
@@ -273,6 +275,14 @@ class _Steps:
         # A share of what a metric's own filter takes is a share of all: the whole is without that filter.
         sql = {name: self.measures.aggregate(use.id) for name, use in sorted(found.items())}
         return [f"{text} AS total_{name}" for name, text in sql.items()]
+
+
+def _passing(names: tuple[str, ...], tests: list[str]) -> list[str]:
+    """How many units pass, and their share of those of which it is known."""
+    passing = f"COUNT(CASE WHEN {' AND '.join(tests)} THEN 1 END)"
+    known = " AND ".join(f"unit_{number} IS NOT NULL" for number in range(len(tests)))
+    share = f"CAST({passing} AS DOUBLE) / NULLIF(CAST(COUNT(CASE WHEN {known} THEN 1 END) AS DOUBLE), 0)"
+    return [f"{passing} AS {names[0]}", f"{share} AS {names[1]}"]
 
 
 def _by(groups: Mapping[str, str], key: str = "") -> str:

@@ -102,8 +102,8 @@ def _metrics(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
             yield f"{use.id} does not add up over time"
         if use.transform == "share_of_first_group" and not query.group_by:
             yield "a share of the first group needs a group"
-        if use.transform == "share_of_group" and (not use.where or query.unit.entity):
-            yield "a share of each group is of what the metric's own conditions take, without a unit"
+        if use.transform == "share_of_group" and not (_of_passing(query, model) if query.unit.entity else use.where):
+            yield "a share of each group is of what the metric's own conditions take, or of the units alone that pass a threshold"
         if query.compare and use.transform not in ("none", "share_of_group"):
             yield f"two windows are compared by a number or by a share of each group, not by {use.transform} of {use.id}"
         if use.transform.startswith("share") and not (model.metrics[use.id].sum or model.metrics[use.id].count):
@@ -126,6 +126,13 @@ def _metrics(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
         yield "a threshold is for each unit or for each group, not for both at once"
     if query.unit.entity:
         yield from (f"{use.id} cannot be summed up over {query.unit.entity}" for use in query.metrics if not in_units(query, model, use))
+
+
+def _of_passing(query: TypedQuery, model: SemanticModel) -> bool:
+    """Whether units are counted that pass a threshold, and nothing else is asked."""
+    use = query.metrics[0]
+    counted = model.metrics[use.id].count == query.unit.entity and not model.metrics[use.id].where and not use.where
+    return counted and len(query.metrics) == 1 and bool(query.unit.having) and not query.compare
 
 
 def sums_over_time(model: SemanticModel, use: MetricUse) -> bool:

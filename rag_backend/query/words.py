@@ -29,7 +29,7 @@ def in_words(query: TypedQuery, model: SemanticModel) -> str:
 
 def _parts(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     yield _subject(query, model)
-    if query.unit.entity:
+    if query.unit.entity and not any(use.transform == "share_of_group" for use in query.metrics):
         tests = _having(query.unit.having, model)
         each = f"each {query.unit.entity} that has any" if query.unit.period else f"each of {model.entities[query.unit.entity].label}"
         limited = tests and all(use.stat == "default" for use in query.metrics)
@@ -64,6 +64,10 @@ def _subject(query: TypedQuery, model: SemanticModel) -> str:
     for use in query.metrics:
         stat = f"{use.stat} of " if use.stat != "default" else ""
         own = f" ({conditions(use.where, model)})" if use.where else ""
+        if use.transform == "share_of_group" and query.unit.entity:
+            passing = f"{model.metrics[use.id].label} with {_having(query.unit.having, model)}"
+            named.append(f"{passing} as a share of all of {_whole_of(query)} of which this is known")
+            continue
         if use.transform == "share_of_group":
             named.append(f"{model.metrics[use.id].label}{own} as a share of all {model.metrics[use.id].label} of {_whole_of(query)}")
             continue

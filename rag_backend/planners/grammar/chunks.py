@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rag_backend.planners.grammar.bands import band_at
 from rag_backend.planners.grammar.draft import Reading, Stop
@@ -126,6 +127,10 @@ def _when(r: Reading, place: int, lead: Lead) -> When | None:
 def _threshold(r: Reading, place: int, lead: Lead) -> Threshold | None:
     """`more than 50`, `50 or more`, `50+`, `between 10 and 20`, `above average`, `above the overall`."""
     cat = r.cat(place)
+    if found := _within_days(r, place, lead):
+        return found
+    if cat == "NUM" and r.cat(place + 1) == "UNIT_WORD" and r.cat(place + 2).startswith("POST_"):
+        return replace(_over(r, (place, place + 1), lead, (r.cat(place + 2)[5:], place)), last=place + 3)
     if cat.startswith(("AVG_", "ALLOF_")):
         last = place + 1
         if cat.startswith("ALLOF_") and r.cat(last) in ("METRIC", "JUNK") and (r.cat(last) == "METRIC" or r.node(last).text == "rate"):
@@ -153,6 +158,17 @@ def _threshold(r: Reading, place: int, lead: Lead) -> Threshold | None:
         unit = "USD" if low.money or high.money else "days" if r.node(last - 1).text.casefold() == "days" else ""
         return Threshold(place, last, lead, (("ge", low.number), ("le", high.number)), low.percent or high.percent, unit=unit)
     return None
+
+
+def _within_days(r: Reading, place: int, lead: Lead) -> Threshold | None:
+    """`returned within 14 days of issue`: at most so many."""
+    start = place + (r.cat(place) == "VERB")
+    days = r.cat(start + 1) == "NUM" and r.node(start + 2).text.casefold() == "days"
+    if r.node(start).text.casefold() not in ("within", "in") or not days or (start == place and r.node(start).text.casefold() == "in"):
+        return None
+    after = r.skip(start + 3, "PREP", "FILL")
+    last = after + 1 if r.date_dim(after) and r.cat(start + 3) == "PREP" else start + 3
+    return Threshold(place, last, lead, (("le", r.node(start + 1).number),), unit="days")
 
 
 def _over(r: Reading, at: tuple[int, int], lead: Lead, test: tuple[str, int]) -> Threshold:

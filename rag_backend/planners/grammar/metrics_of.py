@@ -29,6 +29,8 @@ def measured(a: Assembly, unit: Unit) -> Uses:
     Raises:
         Stop: a statistic or a share that the metric does not have.
     """
+    if shared := _of_passing(a, unit):
+        return Uses((shared,), unit)
     found = [_use(a, ask, stat) for ask in a.asks for stat in (dict.fromkeys(ask.stats) or ("default",))]
     entities = {entity for _, entity in found if entity} | ({unit.entity} - {""})
     if len(entities) > 1 or (entities and any(not entity for _, entity in found) and not unit.entity):
@@ -41,6 +43,14 @@ def measured(a: Assembly, unit: Unit) -> Uses:
     if unit.having and not all(in_units(TypedQuery(unit=unit), a.model, use) for use in uses):
         raise Stop("not_understood", f"with a threshold for each of the {a.model.entities[unit.entity].label}, only they are counted")
     return Uses(tuple(uses), unit)
+
+
+def _of_passing(a: Assembly, unit: Unit) -> MetricUse | None:
+    """`share of loans returned within 14 days`: of each, whether it passes."""
+    ask = a.asks[0]
+    shared = ask.transform == "share_of_total" and len(a.asks) == 1 and not ask.of and not ask.stats and not a.part()
+    counted = bool(unit.having) and a.lexicon.base_count(unit.entity) == ask.id
+    return MetricUse(id=ask.id, transform="share_of_group") if shared and counted else None
 
 
 def _use(a: Assembly, ask: Ask, stat: str) -> tuple[MetricUse, str]:

@@ -47,6 +47,7 @@ def windows_of(a: Assembly, uses: Uses) -> Windows:
 def _date(a: Assembly, uses: Uses) -> str:
     draft = a.draft
     metrics = [use.id for use in uses.metrics] or [ask.id for ask in a.asks]
+    metrics = [one.metric for one in uses.unit.having if a.model.metrics[one.metric].per] or metrics
     defaults = list(dict.fromkeys(a.model.date_of(metric) for metric in metrics))
     if draft.date:
         return draft.date
