@@ -287,8 +287,8 @@ class Assembly:
         of_group = {use.id: f"{use.column}_{use.transform}" for use in uses.metrics if use.transform == "share_of_group"}
         shown |= of_group
         renamed = {ask.id: shown[use.id] for ask, use in zip(self.asks, uses.metrics, strict=False)}
-        by = tuple(Order(by=shown.get(name) or renamed.get(name) or name or window.date, desc=desc) for name, desc in order)
-        return by, Limit(n=number, offset=draft.offset, per=self._per(number, window), ties=bool(number))
+        by = dict.fromkeys(Order(by=shown.get(name) or renamed.get(name) or name or window.date, desc=desc) for name, desc in order)
+        return tuple(by), Limit(n=number, offset=draft.offset, per=self._per(number, window), ties=bool(number))
 
     def _per(self, number: int, window: Windows) -> tuple[str, ...]:
         """The groups that the first rows are of each: those said by "each", or said before what is ranked."""
