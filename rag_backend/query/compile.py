@@ -125,7 +125,9 @@ class _Steps:
         stat = f"{use.stat} of " if use.stat != "default" else ""
         own = f" ({conditions(use.where, self.model)})" if use.where else ""
         derived = name.removeprefix(use.column).strip("_").replace("_", " ")
-        return f"{stat}{self.model.metrics[use.id].label}{own}{f', {derived}' if derived else ''}"
+        unit = self.query.unit
+        each = f" for each {unit.entity if unit.period else f'of {self.model.entities[unit.entity].label}'}" if stat and unit.entity else ""
+        return f"{stat}{self.model.metrics[use.id].label}{own}{each}{f', {derived}' if derived else ''}"
 
     def _unit_of(self, use: MetricUse, name: str) -> str:
         """What a metric's column is measured in: shares and changes in percent are fractions, a rank is a number of none."""
