@@ -35,6 +35,7 @@ _CHANGES = (
     "SHOW TABLES IN healthcare",
     "SHOW VIEWS IN healthcare",
     "SHOW TABLES",
+    "SHOW TABLES IN spark_catalog.default",  # and views that only this session has
     "SELECT current_database()",
     "SELECT SUM(paid_amount), COUNT(*) FROM work.healthcare.claims_clean",
     "SELECT COUNT(*) FROM work.healthcare.providers",
@@ -121,7 +122,8 @@ def _undo(spark: SparkSession) -> None:
     spark.catalog.setCurrentCatalog("work")
     for name in (*tables(), "healthcare.mine"):
         spark.sql(f"DROP TABLE IF EXISTS work.{name} PURGE")
-    spark.catalog.dropTempView("mine")
+    for name in ("mine", "kept"):
+        spark.catalog.dropTempView(name)
     spark.catalog.clearCache()
 
 
