@@ -46,6 +46,7 @@ class Bank:
     questions: list[dict[str, Any]]
     connection: Any
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    name: str = "bank"
 
     @classmethod
     def of(cls, path: Path, release: Release) -> Bank:
@@ -66,7 +67,7 @@ class Bank:
                 connection.execute(
                     f"CREATE VIEW {name} AS SELECT * FROM read_parquet({table.files!r}, union_by_name = true, hive_partitioning = false)"
                 )
-        return cls(questions, connection)
+        return cls(questions, connection, name=path.name)
 
     def expected(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows that a person's SQL gives; each text runs once."""
@@ -82,7 +83,7 @@ def ask_all(bank: Bank, by_role: dict[str, Services]) -> Iterator[Asked]:
         for wording in (question["question"], *question["paraphrases"]):
             begun = time.perf_counter()
             # Each question has an asker of its own: what one was shown would limit what the next is.
-            turn = walk(Turn(wording, date.fromisoformat(question["today"]), user=f"bank {question['id']}"), services)
+            turn = walk(Turn(wording, date.fromisoformat(question["today"]), user=f"{bank.name} {question['id']}"), services)
             seconds = time.perf_counter() - begun
             mark, told = _marked(question, turn, bank)
             yield Asked(question["id"], question["slice"], question["kind"], wording, mark, told, seconds)

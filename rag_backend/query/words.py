@@ -54,7 +54,9 @@ def _parts(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
             else ""
         )
         per = f" for each {' and '.join(_label(model, name) for name in query.limit.per)}" if query.limit.per else ""
-        yield f"the first {query.limit.n}{order}{per}{', ties included' if query.limit.ties else ''}"
+        rows = f"row {query.limit.offset + 1}" if query.limit.offset and query.limit.n == 1 else f"the first {query.limit.n}"
+        rows += f" after the first {query.limit.offset}" if query.limit.offset and query.limit.n > 1 else ""
+        yield f"{rows}{order}{per}{', ties included' if query.limit.ties else ''}"
 
 
 def _subject(query: TypedQuery, model: SemanticModel) -> str:

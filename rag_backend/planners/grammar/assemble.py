@@ -76,12 +76,12 @@ class Assembly:
 
     def _against_itself(self, query: TypedQuery) -> Iterator[str]:
         """Metrics with a condition of their own on a column that the question limits too: "late rate of late loans" is always 1."""
-        limited = [{self.model.dimensions[one.dim].sql for one in group} for group in query.where]
+        limited = [{self.model.dimensions[one.dim].sql or one.dim for one in group} for group in query.where]
         limited += [{self.model.dimensions[one.dim].sql} for one in query.group_by]
         columns = {column for group in limited if len(group) == 1 for column in group} - {""}
         for use in query.metrics:
             wheres = [self.model.metrics[part].where for part in self.model.parts(use.id)]
-            own = {self.model.dimensions[one.dim].sql for group in use.where for one in group}
+            own = {self.model.dimensions[one.dim].sql or one.dim for group in use.where for one in group}
             if own & columns or any(re.search(rf"\b{column}\b", where) for column in columns if column.isidentifier() for where in wheres):
                 yield self.model.metrics[use.id].label
 
@@ -96,7 +96,7 @@ class Assembly:
         """`share of loans with crime by branch`: of each branch's loans, or how the crime loans are spread? The words do not say."""
         shares = [ask for ask in self.asks if ask.transform == "share_of_total" and not ask.of]
         inside = [one for one in self.draft.filters if one.role == "maybe" and shares and one.at > shares[0].first]
-        own = [one for one in self.draft.filters if one.role == "maybe" and shares and one.at < shares[0].first]
+        own = [one for one in self.draft.filters if one.role in ("maybe", "own") and shares and one.at < shares[0].first]
         named = self.draft.group_at
         ahead = inside and (named > inside[0].at or named < shares[0].first)
         if self.groups and (own or ahead):
@@ -106,9 +106,14 @@ class Assembly:
         """What says which part of a total is meant."""
         return tuple(one.group for one in self.draft.filters if self._is_part(one.role))
 
+    def parts_said(self) -> int:
+        """In how many places it is said which part is meant."""
+        return len({one.at for one in self.draft.filters if self._is_part(one.role)})
+
     def _is_part(self, role: str) -> bool:
         of = any(ask.of for ask in self.asks)
-        return not of and (role == "part" or (role == "maybe" and (not self.groups or self.of_each_group)))
+        each = self.of_each_group and role in ("maybe", "own")
+        return not of and (role == "part" or each or (role == "maybe" and not self.groups))
 
     # What rows are of
 
@@ -192,7 +197,12 @@ class Assembly:
         if not draft.both or ("both or either" in draft.flags and self.choices.choose("Both of them, or either?", (True, False)) is False):
             return None
         count = self.lexicon.base_count(draft.both_of)
-        if [ask.id for ask in self.asks] != [count] or draft.tests or self.asks[0].transform != "none":
+        others = [
+            one
+            for one in draft.filters
+            if any(c.dim == draft.both[0].dim and not set(c.values) & set(_values(draft.both)) for c in one.group)
+        ]
+        if [ask.id for ask in self.asks] != [count] or draft.tests or others or self.asks[0].transform != "none":
             raise Stop("not_understood", f"of those with both only the number is told: how many {self.model.entities[draft.both_of].label}")
         self.without = tuple(one for group in self.where() for one in group if one.dim == draft.both[0].dim)
         whole = next(name for name, one in self.model.metrics.items() if one.count and not one.where)
@@ -222,6 +232,8 @@ class Assembly:
         compared = self.compares_windows()
         if flags & {"change", "run", "trend"} and not dated and not compared:
             self.groups.append(("", self.choices.choose("By month, quarter or year?", _GRAINS)))
+        if "run" in flags and "share" in flags:
+            raise Stop("not_understood", "a running share is not computed: ask for the running total, or for shares")
         if "change" in flags and not compared and "share" in flags:
             raise Stop("not_understood", "the change in percent of each period is not computed: ask for the change, or compare two")
         if "change" in flags and not compared and len(self.asks) > 1:
@@ -276,12 +288,16 @@ class Assembly:
             order = [("change", draft.by_change)]
         elif window.compare and order:
             raise Stop("not_understood", "a comparison is not ranked")
+        if (draft.limit or "ranked" in draft.flags) and not order and len(self.asks) > 1:
+            raise Stop("not_understood", "by which of the numbers are they ranked?")
         if draft.limit and not order:
             order = [(self.asks[0].id, "bottom" not in draft.flags)]
         if "ranked" in draft.flags and not order and self.groups:
             order = [(self.asks[0].id, "ascending" not in draft.flags)]
-        if order and not self.groups:
+        if ("ranked" in draft.flags or order) and not self.groups:
             raise Stop("not_understood", "a ranking needs something to rank: say of what")
+        if draft.per and order and not draft.limit and len(self.groups) > 1:
+            raise Stop("not_understood", "a ranking within each of them needs how many are wanted: `top 3 for each`")
         number = self.choices.choose("How many of them?", (5, 10, 20)) if draft.limit < 0 else draft.limit
         shown = {use.id: use.id for use in uses.metrics}
         of_group = {use.id: f"{use.column}_{use.transform}" for use in uses.metrics if use.transform == "share_of_group"}
@@ -339,3 +355,7 @@ class Assembly:
         window = windows_of(self, Uses((), Unit()))
         uses = measured(self, Unit(entity=noun, having=zero))
         return TypedQuery(metrics=uses.metrics, group_by=self._group_by(window), where=self.where(), unit=uses.unit, time=window.time)
+
+
+def _values(conditions: tuple[Condition, ...]) -> list[object]:
+    return [value for one in conditions for value in one.values]

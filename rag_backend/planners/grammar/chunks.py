@@ -167,6 +167,12 @@ def _within_days(r: Reading, place: int, lead: Lead) -> Threshold | None:
     if r.node(start).text.casefold() not in ("within", "in") or not days or (start == place and r.node(start).text.casefold() == "in"):
         return None
     after = r.skip(start + 3, "PREP", "FILL")
+    dims = r.lexicon.model.dimensions
+    begun = {
+        dim for dim in dims if dims[dim].sql and any(one.value.endswith(f" {dims[dim].sql})") for one in r.lexicon.model.metrics.values())
+    }
+    if r.date_dim(after) and r.cat(start + 3) == "PREP" and r.date_dim(after) not in begun:
+        return None
     last = after + 1 if r.date_dim(after) and r.cat(start + 3) == "PREP" else start + 3
     return Threshold(place, last, lead, (("le", r.node(start + 1).number),), unit="days")
 

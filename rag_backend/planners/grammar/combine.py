@@ -73,6 +73,8 @@ def _led_by_window(c: State, part: Part) -> set[str]:
 def _rest(c: State) -> None:
     """What still waits at the end has nothing to belong to."""
     draft, wait = c.draft, c.wait
+    _two_verbs(c)
+    _second_question(c)
     bound_metric(c)
     if wait.measure or wait.of or wait.per:
         raise c.unfinished()
@@ -110,6 +112,30 @@ def _verbs_say_something(c: State) -> None:
         node = c.r.node(one.at)
         if shares and one.role and node.cat == "VALUE" and any(reading.kind == "METRIC" for reading in node.readings):
             raise Stop("not_understood", "the share of which number?", node.text)
+
+
+def _two_verbs(c: State) -> None:
+    """`received and returned in March`: two dates, of which a window can be only one."""
+    for part in c.parts:
+        before = c.before(part)
+        pair = [one for one in (before, part) if one is not None and _is_verb(c, one)]
+        dated = any(isinstance(one, Dated) for one in pair)
+        again = isinstance(part, Dated) and part.verb and isinstance(before, Measure)
+        if part.led_by("AND") and (again or (len(pair) == TWO and dated)):
+            raise Stop("not_understood", "two things that are done at two dates: which one is meant?", c.text(part))
+
+
+def _second_question(c: State) -> None:
+    """`how many readers are there, and how much was paid for crime`: what is said after the second is not said of the first."""
+    again = [part.first for part in c.parts if isinstance(part, Mark) and part.kind in ("HOWMANY", "MUCH") and part.and_said]
+    said = [*(one.at for one in c.draft.filters), *(at for _, at in c.draft.periods)]
+    if again and len(c.draft.asks) > 1 and any(at > again[-1] for at in said):
+        raise Stop("not_understood", "two questions: what is said after the second may not hold for the first")
+
+
+def _is_verb(c: State, part: Part) -> bool:
+    word = c.r.node(part.last - 1).text.casefold().split()[-1]
+    return (isinstance(part, Dated) and part.verb) or (isinstance(part, (Values, Measure, Predicate)) and word in c.lexicon.verbs)
 
 
 def _ratio_or_both(c: State) -> None:

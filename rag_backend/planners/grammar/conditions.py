@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rag_backend.planners.grammar.draft import Stop
-from rag_backend.planners.grammar.parts import Mark, Measure, Split, Target, Thing, Values
+from rag_backend.planners.grammar.parts import Mark, Measure, Split, Target, Thing, Threshold, Values
 from rag_backend.planners.grammar.qualify import qualifying
 from rag_backend.planners.grammar.state import State, opposite
 
@@ -38,9 +38,12 @@ def values(c: State, place: int, part: Values) -> None:
         leads = (part, noun) if isinstance(noun, Thing) and noun.entity and not part.lead else (part,)
         within = of_part or any(node.text.casefold().startswith(("account", "make up", "made up")) for node in part.lead)
         role = "" if within else "part" if any(one.led_by("COP", "THAT", "LIGHT", "HAVE", "WITH") for one in leads) else "maybe"
+    elif share is None and c.wait.share:
+        role = "own"
     following = c.after(part)
     if following is not None and following.led_by_word("on") and any(one.kind == "METRIC" for one in c.r.node(part.last - 1).readings):
         raise c.stop(part)  # `what A paid on loans`: a number
+    _scope_is_clear(c, part)
     if _alternative(c, place, part):
         return
     if part.led_by_word("but") and not part.negated:
@@ -64,13 +67,38 @@ def values(c: State, place: int, part: Values) -> None:
     c.span("where", part)
 
 
+def _scope_is_clear(c: State, part: Values) -> None:
+    """What a value is said of.
+
+    Raises:
+        Stop: it could be left out together with the value before it, be counted apart, or be done by those who are counted.
+    """
+    before, following = c.before(part), c.after(part)
+    if any(node.text.casefold().startswith("includ") for node in part.lead):
+        raise Stop("not_understood", "only those, or all with those among them?", c.text(part))
+    tied = not part.lead or part.led_by("AND", "WITH")
+    if isinstance(before, Values) and before.negated and not part.negated and tied and not part.led_by_word("but"):
+        raise Stop("not_understood", "is this left out as well, or are only those meant?", c.text(part))
+    if c.wait.share and following is not None and following.led_by_word("among", "in", "within"):
+        raise Stop("not_understood", "name the whole first: `share of loans that are …`", c.text(part))
+    number = any(one.kind == "METRIC" for one in c.r.node(part.last - 1).readings)
+    somebody = isinstance(before, Thing) and before.entity and not c.model.entities[before.entity].dated and not before.dim
+    if number and (somebody and (part.led_by("THAT") or isinstance(following, Threshold))):
+        raise c.stop(part)
+    if number and isinstance(before, Mark) and before.kind.startswith("STAT_") and not isinstance(following, (Thing, Measure)):
+        raise c.stop(part)
+    pays = isinstance(following, Measure) and not following.lead and c.text(following).casefold() in c.lexicon.verbs
+    if pays and part.only and c.model.dimensions[part.only.dim].describes and part.led_by_word("do", "does", "did"):
+        raise Stop("not_understood", "who pays is not clear: the amount that is paid for them, or what they pay themselves?", c.text(part))
+
+
 def _alternative(c: State, place: int, part: Values) -> bool:
     """`of A or in B`: one of two conditions on different things."""
     if not part.led_by("OR"):
         return False
     before = c.before(part)
     known = [one for one in c.draft.filters if isinstance(before, Values) and one.at == before.first]
-    if not isinstance(before, Values) or len(known) != 1 or len(part.where) != 1 or part.negated:
+    if not isinstance(before, Values) or len(known) != 1 or len(part.where) != 1 or part.negated or before.negated:
         raise Stop("not_understood", "it is not clear what the alternatives are", c.text(part))
     known[0].group = (*known[0].group, *part.where[0])
     c.parts[place] = replace(part, named=True)  # no name of a metric any more
@@ -114,6 +142,7 @@ def _against(c: State, part: Values) -> bool:
             values = (*known.group[0].values, *(value for value in one.values if value not in known.group[0].values))
             known.group = (one.model_copy(update={"values": values}),)
             c.group((one.dim, "none"))
+            c.draft.flags.add("against")
             return True
     return False
 
@@ -125,7 +154,7 @@ def _joined_values(c: State, part: Values) -> None:
     both = any(node.cat == "ALL" and node.text.casefold() == "both" for node in (*part.lead, *c.r.nodes[part.first : part.last]))
     if part.joined != "AND" or "compare" in c.draft.flags or not (both or (many and part.led_by("WITH", "HAVE"))):
         return
-    if not many or not isinstance(before, Thing) or part.only is None or part.negated:
+    if not many or not isinstance(before, Thing) or part.only is None or part.negated or any(node.cat == "OR" for node in c.r.nodes):
         raise Stop("not_understood", "both at once, or either of them? the words can mean either", c.text(part))
     c.draft.both_of, c.draft.both = before.entity, tuple(part.only.model_copy(update={"values": (one,)}) for one in part.only.values)
     if not both:

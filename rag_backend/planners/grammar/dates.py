@@ -229,6 +229,8 @@ class _Reader:
         if word not in ("last", "past", "previous", "prior", "preceding", "trailing"):
             return None
         unit = _UNITS.get(self.word(place + 1), "")
+        if unit and self.word(place + 2) == "to" and self.word(place + 3) == "date":
+            return None
         if unit and word == "past":
             ask = (calendar.last_complete(self.today, unit, 1), _rolling(self.today, unit))
             return Period(None, None, unit, f"past {unit}", ask=ask), place + 2

@@ -10,12 +10,30 @@ from rag_backend.planners.base import Refused
 from rag_backend.query.expressions import all_where
 from rag_backend.query.typed_query import TypedQuery
 
+_ITS = re.compile(
+    r"\b(its|their|own|each|every)\b|\bas an? (share|percentage|percent|proportion) of (all|total|the total)\b", re.IGNORECASE
+)
+_MADE_UP = re.compile(r"\b(accounts? for|accounted for|makes? up|made up)\b", re.IGNORECASE)
+_ONLY = re.compile(
+    r"\b(only|just|solely|exclusively|all of whose|were all|are all)\b(?!\W*$)|\b(with|have|has|had) (only |just )?(one|a single)\b", re.I
+)
 _COUNTED = re.compile(r"\b(how many|number|count|total|amount of)\b", re.IGNORECASE)
 
 
 def doubt(question: str, query: TypedQuery, model: SemanticModel) -> Refused | None:
     """Why a plan is held back, or None."""
-    for told in (_of_these(query, model), _cut(query), _tested(query, model), _left_out(query, model), _listed(question, query, model)):
+    for told in (
+        _own_whole(question, query, model),
+        _only_those(question, query, model),
+        _one_of_them(query),
+        _left_out_of_persons(query, model),
+        _of_other_days(question, query, model),
+        _of_these(query, model),
+        _cut(query),
+        _tested(query, model),
+        _left_out(query, model),
+        _listed(question, query, model),
+    ):
         if told:
             return Refused("not_understood", told)
     return None
@@ -28,6 +46,64 @@ def _of_these(query: TypedQuery, model: SemanticModel) -> str:
     if not (kinds and plain) or query.metrics[0] not in kinds:
         return ""
     return f"say whether {model.metrics[plain[0].id].label} is of the {model.metrics[kinds[0].id].label} or of all"
+
+
+def _own_whole(question: str, query: TypedQuery, model: SemanticModel) -> str:
+    """`the share of its loans`, `each branch's share of each genre's loans`, `A's monthly share`: of which whole?"""
+    shares = [use for use in query.metrics if use.transform.startswith("share")]
+    spread = [use for use in shares if use.transform in ("share_of_total", "share_of_first_group")]
+    limited = any(len(group) == 1 and group[0].op == "in" for group in query.where)
+    periods = query.group_by and all(model.dimensions[one.dim].type == "date" for one in query.group_by)
+    several = len(query.group_by) > 1 or limited or any(model.metrics[use.id].where for use in spread)
+    if spread and query.limit.n and limited:
+        return "the largest share of its own, or of all? name the rate, or ask for the number"
+    if spread and query.group_by and ((_ITS.search(question) and several and not _MADE_UP.search(question)) or (periods and limited)):
+        return "say of which whole: `the share of each group that …`, or how a total is spread over the groups"
+    return ""
+
+
+def _one_of_them(query: TypedQuery) -> str:
+    """`for A and for all branches`: split by what is limited to one."""
+    single = {group[0].dim for group in query.where if len(group) == 1 and group[0].op == "in" and len(group[0].values) == 1}
+    both = any(one.dim in single for one in query.group_by)
+    return "split by what is limited to a single one: leave out one of the two, or ask for each by itself" if both else ""
+
+
+def _only_those(question: str, query: TypedQuery, model: SemanticModel) -> str:
+    """`readers with only crime loans`, `loans with one renewal`: none of another kind; no more than one."""
+    said = _ONLY.search(question)
+    if not said or query.unit.having:
+        return ""
+    if (said.group(4) or "").casefold() not in ("one", "a single"):
+        counted = {model.metrics[use.id].count for use in query.metrics} | {query.entity}
+        persons = any(name and not model.entities[name].dated for name in counted)
+        persons = persons or any(model.dimensions[one.dim].entity for one in query.group_by)
+        kinds = bool(query.where) or any(model.metrics[use.id].where for use in query.metrics)
+        if not (persons and kinds):
+            return ""
+    return f"{said.group()!r}: say it by a number, such as `exactly 1`, or by what they have none of"
+
+
+def _left_out_of_persons(query: TypedQuery, model: SemanticModel) -> str:
+    """`readers with crime but not poetry`: none of their loans, or some loan that is not?"""
+    persons = {name for use in query.metrics if (name := model.metrics[use.id].count) and not model.entities[name].dated}
+    tables = {model.entities[name].table for name in persons} - {""}
+    for one in all_where(query):
+        declared = model.dimensions[one.dim]
+        joined = model.joins[declared.join].table if declared.join else ""
+        if persons and one.op == "not_in" and declared.describes not in persons and joined not in tables and not declared.shows_labels:
+            return f"none of their lines may have this {declared.label}, or some line has another? name those who have none of a kind"
+    return ""
+
+
+def _of_other_days(question: str, query: TypedQuery, model: SemanticModel) -> str:
+    """`paid within 30 days`, where days are counted to another date."""
+    values = [model.metrics[one.metric].value for one in query.unit.having if model.metrics[one.metric].per]
+    said = set(re.findall(r"[a-z]+", question.casefold()))
+    for declared in model.dimensions.values():
+        if values and declared.verbs and said & set(declared.verbs) and not any(declared.sql in value for value in values):
+            return f"days are counted between other dates than the {declared.label}"
+    return ""
 
 
 def _of_all(metric: str, kinds: Collection[str], model: SemanticModel) -> bool:

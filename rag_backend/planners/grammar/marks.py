@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rag_backend.planners.grammar import calendar
-from rag_backend.planners.grammar.draft import Ask
-from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Split, Target, Thing, Values, When
+from rag_backend.planners.grammar.draft import Ask, Stop
+from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Split, Target, Thing, Values, When
 from rag_backend.planners.grammar.splits import shifted_back
 from rag_backend.planners.grammar.state import State
 from rag_backend.planners.grammar.targets import is_group
@@ -32,6 +32,8 @@ def mark(c: State, place: int, part: Mark) -> None:
         _year_before(c, part)
     elif kind in ("GROWN", "SHRUNK"):
         _growth(c, kind == "GROWN")
+    elif kind == "HOWMANY" and part.and_said and draft.asks and c.next_target(place, counted=True) is None:
+        raise Stop("not_understood", "two numbers: ask for the second with its noun", part.text)
     elif kind == "HOWMANY" and _people(c, place):
         return
     elif kind == "HOWMANY":
@@ -47,6 +49,8 @@ def mark(c: State, place: int, part: Mark) -> None:
         wait.much = True
     elif kind == "N":
         _count_of_rows(c, part)
+    elif kind == "WHICH" and draft.asks and part.led_by("AND", "PREP"):
+        raise Stop("not_understood", "two questions: ask them one after the other", part.text)
     elif kind in ("WHICH", "RANK"):
         wait.which = True
         draft.flags.add("ranked" if kind == "RANK" else "which")
@@ -56,12 +60,18 @@ def mark(c: State, place: int, part: Mark) -> None:
         for metric in {one.id for one in c.draft.asks}:
             c.fits(part, metric)
         _direction(c, kind == "DIR_DESC")
+    elif kind == "WITHOUT" and (part.led_by("AND", "OR", "WITH") or _is_vs(c.before(part))):
+        raise Stop("not_understood", "with and without are two questions", part.text)
     elif kind == "WITHOUT":
         wait.absent = True
     elif kind == "UNIT_WORD":
         _unit_word(c, part)
     elif kind == "SEPARATELY":
         draft.flags.add("each")
+
+
+def _is_vs(part: Part | None) -> bool:
+    return isinstance(part, Mark) and part.kind == "VS"
 
 
 def _listed_by_value(c: State, place: int) -> None:
@@ -77,7 +87,9 @@ def _listed_by_value(c: State, place: int) -> None:
 
 def _count_of_rows(c: State, part: Mark) -> None:
     """A bare number is how many rows are wanted: it stands before what the rows are of, or after the ranking."""
-    following = c.after(part)
+    following, before = c.after(part), c.before(part)
+    if isinstance(before, Mark) and before.kind == "PER":
+        raise Stop("not_understood", f"so many for every {part.number}: ask for the share or the average", c.text(part))
     alone = following is None or (isinstance(following, (Thing, Extreme, Values)) and not following.led_by("AND", "OR", "PREP"))
     if c.wait.number or part.led_by("OR") or not alone:
         raise c.stop(part)
@@ -95,7 +107,10 @@ def _over(c: State, part: Mark) -> None:
         c.draft.flags.add("vs")
         c.draft.flags.discard("change")
         return
-    if not unit:
+    if len(periods) == 1 and unit == "year" and not split:
+        shifted_back(c, part)
+        return
+    if not unit or (periods and periods[0].unit != unit and not split):
         raise c.stop(part)
     c.draft.flags.add("change")
     c.group(("", unit))
@@ -170,6 +185,10 @@ def _share(c: State, place: int, part: Mark) -> None:
     following = c.next_target(place)
     whole = part.text.endswith(("total", "in percent", "in %")) and part.text.startswith(("as", "in "))
     ratio = part.led_by_word("as") or part.text in ("divided by",) or part.text.startswith("as ")
+    if part.and_said and draft.asks and following is None:
+        raise Stop("not_understood", "two numbers: ask for the share by itself", part.text)
+    if part.text.startswith("as ") and not draft.asks:
+        raise Stop("not_understood", "name the part first: `fines as a share of costs`", part.text)
     if "share" in draft.flags:
         return
     draft.flags.add("share")
@@ -229,6 +248,8 @@ def _direction(c: State, desc: bool) -> None:
         draft.order[-1] = (draft.order[-1][0], desc)
     elif len(draft.asks) == 1 and draft.groups:
         draft.order.append((draft.asks[0].id, desc))
+    elif len(draft.asks) > 1:
+        raise Stop("not_understood", "by which of the numbers are they ranked?")
     else:
         draft.flags |= {"ranked"} if desc else {"ranked", "ascending"}
 

@@ -50,6 +50,8 @@ def _of_passing(a: Assembly, unit: Unit) -> MetricUse | None:
     ask = a.asks[0]
     shared = ask.transform == "share_of_total" and len(a.asks) == 1 and not ask.of and not ask.stats and not a.part()
     counted = bool(unit.having) and a.lexicon.base_count(unit.entity) == ask.id
+    if shared and counted and len({one.metric for one in unit.having}) > 1:
+        raise Stop("not_understood", "which of the thresholds is for the part, and which for the whole?")
     return MetricUse(id=ask.id, transform="share_of_group") if shared and counted else None
 
 
@@ -87,6 +89,8 @@ def _use(a: Assembly, ask: Ask, stat: str) -> tuple[MetricUse, str]:
 def _of_periods(a: Assembly, ask: Ask, stat: str) -> tuple[MetricUse, str]:
     """`average monthly fines`: what the fines of a month are on average."""
     declared, averaged = a.model.metrics[ask.id], stat if stat != "default" else "mean"
+    if ask.per == "year" and not a.draft.periods:
+        raise Stop("not_understood", "the first and the last year are not whole: name the years")
     if declared.ratio or declared.per or ask.transform != "none":
         raise Stop("not_understood", f"{declared.label} of each {ask.per} are not averaged: ask by {ask.per}")
     if declared.sum and any(_is_named(a, ask, name) for name in a.model.entities):
@@ -115,6 +119,8 @@ def _is_named(a: Assembly, ask: Ask, entity: str) -> bool:
 def _share(a: Assembly, ask: Ask) -> MetricUse:
     """A share of a total; of a part, by its declared ratio or by the metric's own condition."""
     declared, part = a.model.metrics[ask.id], a.part()
+    if a.parts_said() > 1:
+        raise Stop("not_understood", "say which of the conditions are of the part, and which of the whole")
     if ask.of:
         return _of_whole(a, ask)
     whole = a.lexicon.base_count(declared.count) if declared.count else ""
@@ -131,9 +137,15 @@ def _share(a: Assembly, ask: Ask) -> MetricUse:
     uses = [MetricUse(id=ask.id, transform="share_of_total")]
     if len(a.groups) > 1:
         first = MetricUse(id=ask.id, transform="share_of_first_group")
-        uses = [first] if a.draft.per and a.draft.per[0] == a.groups[0] else [*uses, first]
-    if declared.where and (ratio := ratio_of(a.model, ask.id, whole)) and "which" not in a.draft.flags and not a.draft.per:
+        named_first = a.draft.per and a.draft.per[0] == a.groups[0] and "each after" not in a.draft.flags
+        uses = [first] if named_first else [*uses, first]
+    own = as_filter(a.model, ask.id) if declared.where else None
+    if declared.where and (ratio := ratio_of(a.model, ask.id, whole)):
         uses.append(MetricUse(id=ratio))
+    elif own is not None and whole:
+        uses.append(MetricUse(id=whole, transform="share_of_group", where=((own,),)))
+    elif declared.where and declared.count:
+        raise Stop("not_understood", f"{declared.label} as a share of what? name the whole")
     return a.choices.choose("The share of which total?", uses)
 
 

@@ -15,6 +15,8 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
     following = c.after(part)
     if _modifies(c, part) or _possessive(c, part):
         return
+    if part.and_said and isinstance(c.before(part), Values) and not draft.asks and not draft.subject:
+        raise Stop("not_understood", "is the value a number of its own, or does it limit what follows?", c.text(part))
     tested = metric and not (wait.count or wait.which or wait.number) and isinstance(following, Threshold) and not following.led_by("HAVE")
     if tested and (draft.subject or draft.asks) and (target := c.next_target(place + 1)) in (None, *_joined_targets(target)):
         wait.measure = metric
@@ -24,7 +26,7 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
     elif _goes_without_saying(c, place, part):
         return
     elif "PER" in c.leads and part.entity and draft.asks and _of_each_of(c, part):
-        draft.asks[-1].per = part.entity
+        c.set_per(part.entity, part)
     elif "PER" in c.leads and part.dim:
         c.group((part.dim, "none"))
         draft.per.append((part.dim, "none"))
@@ -36,12 +38,13 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
     elif wait.which or wait.number or part.led_by_word("what", "which"):
         c.subject(part)
     elif part.entity and "mean" in wait.stats and draft.asks and not part.plural:
-        draft.asks[-1].per, wait.stats = part.entity, []
+        c.set_per(part.entity, part)
+        wait.stats = []
         draft.asks[-1].averaged = True
     elif wait.stats or wait.share:
         _counted(c, part, metric)
     elif draft.asks and _of_each(c, part):
-        draft.asks[-1].per = part.entity
+        c.set_per(part.entity, part)
     elif (draft.asks and not c.joined) or (part.entity and part.dim and "PREP" in c.leads and not draft.head):
         qualifier(c, part, metric)
     elif part.entity and not part.dim:

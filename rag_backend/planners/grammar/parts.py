@@ -20,6 +20,11 @@ class Part:
         """Whether one of its leading function words is of these categories."""
         return any(node.cat in cats for node in self.lead)
 
+    @property
+    def and_said(self) -> bool:
+        """Whether a word such as `and` stands before it, not punctuation alone."""
+        return any(node.cat == "AND" and any(map(str.isalpha, node.text)) for node in self.lead)
+
     def led_by_word(self, *words: str) -> bool:
         """Whether one of its leading function words is one of these."""
         return any(word in words for node in self.lead for word in node.text.casefold().split())

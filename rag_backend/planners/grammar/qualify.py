@@ -67,13 +67,17 @@ def _described(c: State) -> bool:
 
 def bound_metric(c: State) -> None:
     """`loans that were late`, `late crime loans`: a value and a counted noun that together are the name of a metric."""
+    for part in c.parts:
+        if isinstance(part, (Values, Dated, Predicate)) and _apart(c, part):
+            raise c.stop(part)
     for ask in c.draft.asks:
         counted = c.model.metrics[ask.id].count
         share = ask.transform == "share_of_total" and not ask.of
         if not counted or (ask.transform != "none" and not share) or (c.model.metrics[ask.id].where and not share):
             continue
         roles = {one.at: one.role for one in c.draft.filters}
-        bound = [(one, name) for one in c.parts if isinstance(one, (Values, Dated, Predicate)) and (name := _named(c, counted, one))]
+        kinds = [one for one in c.parts if isinstance(one, (Values, Dated, Predicate))]
+        bound = [(one, name) for one in kinds if (name := _named(c, counted, one))]
         bound = [(one, name) for one, name in bound if not share or (isinstance(one, (Dated, Predicate)) or roles.get(one.first) == "part")]
         if len(bound) != 1:
             continue
@@ -89,6 +93,12 @@ def bound_metric(c: State) -> None:
         c.draft.order = [(name if one == ask.id else one, desc) for one, desc in c.draft.order]
         ask.of, ask.id = (ask.id, name) if share else ("", name)
         c.span(f"metric {name}", part)
+
+
+def _apart(c: State, part: Part) -> bool:
+    """`loans, and those fined`: what is joined to a number is another one."""
+    numbers = any(one.kind == "METRIC" for one in c.r.node(part.last - 1).readings)
+    return part.led_by("AND") and numbers and isinstance(c.before(part), (Thing, Measure, Split))
 
 
 def _by_its_verb(c: State, part: Part) -> None:

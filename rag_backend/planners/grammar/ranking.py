@@ -73,6 +73,10 @@ def absent(c: State, part: Target, metric: str) -> None:
 
 def extreme(c: State, place: int, part: Extreme) -> None:
     draft, following = c.draft, c.next_target(place)
+    if c.wait.extreme or (draft.flags & {"winner"} and (draft.order or draft.limit)) or (draft.limit and part.n):
+        raise Stop("not_understood", "two rankings have to be asked one after the other", c.text(part))
+    if part.led_by_word("from"):
+        raise c.stop(part)
     draft.flags.add("extreme")
     if draft.by_change is not None and part.kind == "most":
         draft.by_change = draft.by_change == part.desc
@@ -99,6 +103,8 @@ def extreme(c: State, place: int, part: Extreme) -> None:
 
 def first_of_all(c: State, part: Extreme) -> None:
     """`bottom three only`: so many of what is asked for, from the end that is said."""
+    if c.text(part).casefold().startswith(("first", "the first")) and any(dim == "" for dim, _ in c.draft.groups):
+        raise Stop("not_understood", "the earliest, or those with the most? say `earliest` by a window, or `top`", c.text(part))
     c.draft.limit = part.n
     if not part.desc:
         c.draft.flags.add("bottom")
@@ -106,6 +112,8 @@ def first_of_all(c: State, part: Extreme) -> None:
 
 def extreme_of(c: State, part: Target, metric: str, extreme: Extreme) -> None:
     named = isinstance(part, Thing) and bool(part.dim or part.grain) and not c.wait.count
+    if c.wait.share and c.draft.asks:
+        raise Stop("not_understood", "the largest share of what? name the rate", c.text(part))
     if isinstance(part, Thing) and part.grain and "first" in c.text(extreme).casefold().split():
         raise c.stop(extreme)
     if isinstance(part, Thing) and named and extreme.kind in ("top", "common", "sup"):

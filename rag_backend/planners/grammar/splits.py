@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from rag_backend.planners.grammar.calendar import label, year_back
 from rag_backend.planners.grammar.draft import Stop
-from rag_backend.planners.grammar.parts import Dated, Mark, Measure, Part, Split, Thing, Values, When
+from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Split, Thing, Threshold, Values, When
 from rag_backend.planners.grammar.state import State
+from rag_backend.planners.grammar.tokens import singular, tokens_of
 
 
 def split(c: State, part: Split) -> None:
@@ -23,12 +24,18 @@ def split(c: State, part: Split) -> None:
     named_per = bool(draft.asks) and "per" in draft.asks[-1].text.casefold().split()
     if part.entity and named_per:
         raise Stop("not_understood", "two averages have to be asked separately", c.text(part))
+    if averaged and _total_or_single(c, part):
+        raise Stop(
+            "not_understood",
+            "one on average, for each of them, or the sum of each on average? say `average monthly …` or `by month`",
+            c.text(part),
+        )
     if averaged and _of_periods(c, part):
-        draft.asks[-1].per = part.groups[0][1]
+        c.set_per(part.groups[0][1], part)
         c.span("unit", part)
         return
     if part.entity and averaged and (not part.groups or not draft.asks[-1].per) and part.first > draft.asks[-1].first:
-        draft.asks[-1].per = part.entity
+        c.set_per(part.entity, part)
         c.span("unit", part)
         return
     if not part.groups:
@@ -37,12 +44,23 @@ def split(c: State, part: Split) -> None:
         ask = draft.asks[-1]
         if c.model.metrics[ask.id].count and c.parts[c.parts.index(part) - 1].first == ask.first and not part.lead:
             raise Stop("not_understood", "on average for each of them, or a row for each? say `average` or `by`", c.text(part))
+    if part.each and draft.asks:
+        draft.flags.add("each after")
     for group in part.groups:
         c.group(group)
         if part.each or (draft.subject is None and not draft.asks):
             draft.per.append(group)
     draft.group_at = max(draft.group_at, part.first)
     c.span("group_by", part)
+
+
+def _total_or_single(c: State, part: Split) -> bool:
+    """`average fine per month`: the words name no thing that it is of each of."""
+    ask = c.draft.asks[-1]
+    grained = part.each and len(part.groups) == 1 and part.groups[0][0] == ""
+    words = {singular(token.norm) for token in tokens_of(ask.text)}
+    named = any(words & {singular(word) for word in one.words} for one in c.model.entities.values())
+    return grained and bool(c.model.metrics[ask.id].ratio) and c.model.metrics[ask.id].unit != "rate" and not named
 
 
 def _said_by_verb(c: State, part: Split) -> None:
@@ -69,6 +87,9 @@ def when(c: State, place: int, part: When) -> None:
     following = c.after(part)
     noun = (isinstance(following, Thing) and bool(following.entity)) or (isinstance(following, Dated) and not following.verb)
     of_noun = noun and following is not None and not following.lead  # `paid on 2025 loans`: loans of 2025
+    verb = earlier[-2] if len(earlier) > 1 and isinstance(before, (Extreme, Threshold)) else None
+    if isinstance(verb, Measure) and not draft.date:
+        draft.maybe_date = c.lexicon.verbs.get(c.text(verb).casefold(), "")  # `paid the most in March`
     if before is not None and isinstance(before, (Measure, Values)) and not part.led_by("AND") and not of_noun:
         c.verb(_verb_of(c, earlier).last - 1)
     if isinstance(before, Dated):

@@ -66,6 +66,8 @@ class State:
             ask.transform, wait.share = "share_of_total", False
         wait.stats, wait.count, wait.much = [], False, False
         ask.per, wait.per = wait.per or ask.per, ""
+        if part.led_by("AND") and any(one.id == ask.id and one.stats == ask.stats for one in draft.asks):
+            raise Stop("not_understood", "the same number is asked for twice", self.text(part))
         self.one_clause(part)
         draft.asks.append(ask)
         self.span(f"metric {ask.id}", part)
@@ -178,11 +180,35 @@ class State:
     def test(self, metric: str, part: Threshold, after_split: bool) -> None:
         if metric:
             self.fits(part, metric)
+        self._one_more_test(part)
         noun = self._limited_by(part)
         for op, value in part.tests:
             number = None if part.of else value
             self.draft.tests.append(Test(metric, op, number, part.of, part.percent, after_split, part.unit, noun))
         self.span("having", part)
+
+    def _one_more_test(self, part: Part) -> None:
+        """`at least 9 loans or over $5`, `3 loans over $5`: another threshold is joined by `and`, and both hold for the same."""
+        before = self.before(part)
+        leads = [part, before] if isinstance(before, Measure) else [part]
+        if any(one.led_by("OR") for one in leads) and (self.draft.tests or self.draft.filters):
+            raise Stop("not_understood", "one of two thresholds: ask for each by itself", self.text(part))
+        noun = self.before(before) if before else None
+        near = [*leads, *(one for one in (before, noun) if one)]
+        joined = self.text(part).casefold().startswith("and ") or any(one.led_by("AND", "THAT") for one in near)
+        if self.draft.tests and not joined:
+            raise Stop("not_understood", "what each of the two thresholds is for is not clear: join them by `and`", self.text(part))
+
+    def set_per(self, entity: str, part: Part) -> None:
+        """The last number is on average for each of these.
+
+        Raises:
+            Stop: it is for each of something else already.
+        """
+        ask = self.draft.asks[-1]
+        if ask.per not in ("", entity):
+            raise Stop("not_understood", "two averages have to be asked separately", self.text(part))
+        ask.per = entity
 
     def _limited_by(self, part: Part) -> str:
         """The noun right before a threshold, of which only some are meant: `the fines of loans that cost more than $5`."""

@@ -59,12 +59,16 @@ class _Thresholds:
         if len(nouns) != 1 or "" in nouns or any(one.of for one in unit):
             raise Stop("not_understood", "it is not clear what the threshold is for: split by something, or count something")
         entity, metrics = nouns.pop(), self.a.model.metrics
+        if any(ask.noun not in ("", entity) for ask in self.a.asks[1:]):
+            raise Stop("not_understood", "which of the two that are counted is the threshold for?")
         if any(metrics[one.metric].count == entity and not metrics[one.metric].where for one in unit):
             raise Stop("not_understood", "a threshold on a count needs something that has several of them")
         return entity
 
     def _noun(self, test: Test) -> str:
         """The noun that is counted, or the one that the threshold limits."""
+        if self.first.noun and test.noun not in ("", self.first.noun):
+            raise Stop("not_understood", "is the threshold for each single one of them, or for all together?")
         return self.first.noun or test.noun
 
     def _of_rows(self, test: Test) -> bool:

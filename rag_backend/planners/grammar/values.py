@@ -38,7 +38,7 @@ def values_at(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
         start = r.skip(j + 1, "COP", "CODE_WORD", "PREP", "CMP_eq", "STARTS")
     if negated and r.cat(j) == "METRIC" and (own := as_filter(r.lexicon.model, r.node(j).reading.id)):
         return Values(place, j + 1, lead, ((own.model_copy(update={"op": "in" if own.op == "not_in" else "not_in"}),),), "", True, True)
-    found = _list_at(r, start, named)
+    found = _list_at(r, start, named, negated=negated)
     if found is None and named and r.node(j).text.casefold().endswith(" by"):
         found = _list_at(r, start, "")  # `treated by a specialist`
     if found is None:
@@ -89,7 +89,7 @@ def _counts(r: Reading, place: int) -> bool:
     return bool(r.entity(place) and not r.dim(place)) or bool(metric and metric.count and not metric.where)
 
 
-def _list_at(r: Reading, place: int, named: str) -> tuple[list[_Group], int, str] | None:
+def _list_at(r: Reading, place: int, named: str, *, negated: bool = False) -> tuple[list[_Group], int, str] | None:
     """The values as alternatives, the place after them, and what joins them."""
     first = _one(r, place, named)
     if first is None:
@@ -102,9 +102,13 @@ def _list_at(r: Reading, place: int, named: str) -> tuple[list[_Group], int, str
         another = _one(r, after, first[0].dim) if joiner in ("AND", "OR", "VS", "TO") else None
         if another is None or [one.dim for one in another] != [one.dim for one in first] or another[0].op != first[0].op:
             break
+        if not negated and "NOT" in [r.cat(at) for at in range(k + 1, after)]:
+            raise Stop("not_understood", "those with it against those without it are two questions", r.node(k + 1).text)
         if joiner == "TO" and not any(node.cat == "COMPARE" for node in r.nodes):
             break
         again = joiner == "AND" and any(r.cat(at) == "PREP" for at in range(k + 1, after))  # `for A and for B`: one after the other
+        if {joiner, joined} == {"AND", "OR"} and not negated:
+            raise Stop("not_understood", "`and` with `or`: which belong together?", r.node(k).text)
         joined = "EACH" if again else joiner if joined in ("", "AND") else joined
         groups.append(another)
         k = after + 1

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from rag_backend.planners.grammar.metrics_of import Uses
 
 
+_ALIKE = 1.2  # months, quarters and halves of a year are of different length, too
+
+
 @dataclass(frozen=True)
 class Windows:
     """The date that groups and windows are of, and what is asked of it."""
@@ -37,6 +40,8 @@ def windows_of(a: Assembly, uses: Uses) -> Windows:
     periods = [_resolved(a, period, date) for period, _ in a.draft.periods]
     if not periods:
         return Windows(date, Time(date=date) if uses.unit.period else Time())
+    if a.compares_windows() and "against" in a.draft.flags:
+        raise Stop("not_understood", "two values and two periods: which belongs to which?")
     if a.compares_windows():
         return _compared(date, list(periods[0].ends) if len(periods) == 1 else periods)
     if len(periods) > 1:
@@ -106,6 +111,9 @@ def _compared(date: str, periods: list[Period]) -> Windows:
     for one in (first, second):
         assert one.start and one.until
         windows.append(Window(label=one.label, start=one.start, until=one.until))
+    days = sorted((one.until - one.start).days for one in windows)
+    if days[1] > _ALIKE * days[0] and first.unit != second.unit:
+        raise Stop("not_understood", "the two periods are not of one length: name two that are")
     if windows[0].until > windows[1].start:
         raise Stop("not_understood", "the two periods overlap")
     return Windows(date, Time(date=date), tuple(windows))
