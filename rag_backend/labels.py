@@ -18,6 +18,12 @@ def label_of(model: SemanticModel, dim: str, value: Any) -> str:
     return next((row[named.label] for row in rows if named and row[named.value] == value), str(value))
 
 
+def name_label(model: SemanticModel, name: str) -> str:
+    """What a metric, a dimension or a derived column is called."""
+    known = model.metrics.get(name) or model.dimensions.get(name)
+    return known.label if known else name.replace("_", " ")
+
+
 def period_label(day: date, grain: str) -> str:
     """What a stretch of time is called: `May 2026`, `Q1 2026`, `2026`, else its first day."""
     if grain == "quarter":

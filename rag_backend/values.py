@@ -108,9 +108,9 @@ def _values(view: ReleaseView) -> dict[str, list[list[str]]]:
         elif table:
             sql = f"SELECT DISTINCT {declared.sql} AS v, '' AS l FROM {table} WHERE {declared.sql} IS NOT NULL"
         else:
-            table, value = base.table, f"EXPLODE({base.value(name)})" if declared.several else base.value(name)
-            known = base.value(name)
-            sql = f"SELECT DISTINCT {value} AS v, '' AS l FROM {table} AS rows WHERE {known} IS NOT NULL"
+            table, value = base.table, base.value(name)
+            each = f"EXPLODE({value})" if declared.several else value
+            sql = f"SELECT DISTINCT {each} AS v, '' AS l FROM {table} AS rows WHERE {value} IS NOT NULL"
         if view.opens(table, sql):
             found[name] = [[str(value), str(label or "")] for value, label in view.rows(sql)]
     return found

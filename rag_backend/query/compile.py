@@ -13,7 +13,8 @@ from typing import Literal
 
 from medflow.specs.semantic import SemanticModel
 from medflow.specs.table import TableSpec
-from rag_backend.query.expressions import Base
+from rag_backend.labels import name_label
+from rag_backend.query.expressions import Base, ratio
 from rag_backend.query.lists import absence_sql, is_absence, list_sql
 from rag_backend.query.measures import Measures, stat_of
 from rag_backend.query.shape import Ordering, against_values, groups_kept, ordered, tested, transformed, where
@@ -48,7 +49,8 @@ def compile_query(query: TypedQuery, base: Base, tables: Mapping[str, TableSpec]
     absence = is_absence(query, base.model)
     if query.form == "list" or absence:
         sql, names = (absence_sql if absence else list_sql)(query, base.model)
-        columns = tuple(OutputColumn(name, _label(base.model, name), _unit(base.model, name), _kind(base.model, name)) for name in names)
+        model = base.model
+        columns = tuple(OutputColumn(name, name_label(model, name), _unit(model, name), _kind(model, name)) for name in names)
         return Compiled(sql, columns, base)
     steps = _Steps(query, base, measures_of(query, base, tables.get(base.table)))
     return Compiled(steps.sql(), tuple(steps.columns()), base)
@@ -112,7 +114,7 @@ class _Steps:
         return [one.dim for one in self.query.group_by if self.model.dimensions[one.dim].type == "date"]
 
     def columns(self) -> list[OutputColumn]:
-        found = [OutputColumn(name, _label(self.model, name), "", "group") for name in self.groups]
+        found = [OutputColumn(name, name_label(self.model, name), "", "group") for name in self.groups]
         for use in self.query.metrics:
             for name in self.query.outputs(use):
                 found.append(OutputColumn(name, self._label_of(use, name), self._unit_of(use, name), "metric"))
@@ -121,7 +123,7 @@ class _Steps:
     def _label_of(self, use: MetricUse, name: str) -> str:
         """What a metric's column is called: the metric, of which lines, and what was made of it."""
         if self.query.compare and len(self.query.metrics) == 1:
-            return _label(self.model, name)
+            return name_label(self.model, name)
         stat = f"{use.stat} of " if use.stat != "default" else ""
         own = f" ({conditions(use.where, self.model)})" if use.where else ""
         derived = name.removeprefix(use.column).strip("_").replace("_", " ")
@@ -251,7 +253,7 @@ class _Steps:
         if declared.per:
             return stat_of(self._stat(use), name)
         if declared.ratio:
-            return f"CAST(SUM({name}_above) AS DOUBLE) / NULLIF(CAST(SUM({name}_below) AS DOUBLE), 0)"
+            return ratio(f"SUM({name}_above)", f"SUM({name}_below)")
         if use.stat != "default":
             return stat_of(use.stat, name)
         return "COUNT(*)" if declared.count == entity and not declared.where and not use.where else f"SUM({name})"
@@ -283,8 +285,7 @@ def _passing(names: tuple[str, ...], tests: list[str]) -> list[str]:
     """How many units pass, and their share of those of which it is known."""
     passing = f"COUNT(CASE WHEN {' AND '.join(tests)} THEN 1 END)"
     known = " AND ".join(f"unit_{number} IS NOT NULL" for number in range(len(tests)))
-    share = f"CAST({passing} AS DOUBLE) / NULLIF(CAST(COUNT(CASE WHEN {known} THEN 1 END) AS DOUBLE), 0)"
-    return [f"{passing} AS {names[0]}", f"{share} AS {names[1]}"]
+    return [f"{passing} AS {names[0]}", f"{ratio(passing, f'COUNT(CASE WHEN {known} THEN 1 END)')} AS {names[1]}"]
 
 
 def _by(groups: Mapping[str, str], key: str = "") -> str:
@@ -292,13 +293,6 @@ def _by(groups: Mapping[str, str], key: str = "") -> str:
     places = [str(place) for place in range(1, len(groups) + 1)]
     by = f" GROUP BY {', '.join([*places, *([key] if key else [])])}" if groups or key else ""
     return f"{by} HAVING COUNT(DISTINCT {key}) = 1" if key else by
-
-
-def _label(model: SemanticModel, name: str) -> str:
-    for known in (model.dimensions, model.metrics):
-        if name in known:
-            return known[name].label
-    return name.replace("_", " ")
 
 
 def _unit(model: SemanticModel, name: str) -> str:

@@ -138,6 +138,11 @@ def qualified(sql: str, alias: str) -> str:
     return tree.sql("spark")
 
 
+def ratio(above: str, below: str) -> str:
+    """One number divided by another, as a double; NULL where that is 0."""
+    return f"CAST({above} AS DOUBLE) / NULLIF(CAST({below} AS DOUBLE), 0)"
+
+
 def _among(op: str, listed: str, values: Sequence[str]) -> str:
     """A test of a list of values: that one is among them, none is, or that there are none at all."""
     if op in ("is_null", "not_null"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from medflow.specs.semantic import Metric, Stat
 from medflow.specs.table import TableSpec
-from rag_backend.query.expressions import ROWS, Base, qualified
+from rag_backend.query.expressions import ROWS, Base, qualified, ratio
 
 _SEPARATOR = "|"
 _STATS = {"mean": "AVG({0})", "median": "MEDIAN({0})", "p90": "PERCENTILE({0}, 0.9)", "min": "MIN({0})", "max": "MAX({0})"}
@@ -38,7 +38,7 @@ class Measures:
         declared = self.base.model.metrics[metric]
         if declared.ratio:
             above, below = (self.aggregate(part, conditions) for part in declared.ratio)
-            return f"CAST({above} AS DOUBLE) / NULLIF(CAST({below} AS DOUBLE), 0)"
+            return ratio(above, below)
         if self.base.source and self._tells_apart(declared):
             return _distinct(self.key(declared.count), conditions)
         if self.base.source:
@@ -51,8 +51,7 @@ class Measures:
 
     def share(self, metric: str, part: tuple[str, ...], conditions: tuple[str, ...] = ()) -> str:
         """What the rows of `part` are of a metric over all rows that meet the conditions."""
-        above, below = self.aggregate(metric, (*part, *conditions)), self.aggregate(metric, conditions)
-        return f"CAST({above} AS DOUBLE) / NULLIF(CAST({below} AS DOUBLE), 0)"
+        return ratio(self.aggregate(metric, (*part, *conditions)), self.aggregate(metric, conditions))
 
     def _tells_apart(self, metric: Metric) -> bool:
         """Whether the source keeps one entity from another, each with a row of its own."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medflow.specs.semantic import SemanticModel
+from rag_backend.query.expressions import ratio
 from rag_backend.query.typed_query import Having, MetricUse, TypedQuery
 
 _OPS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
@@ -66,7 +67,7 @@ def _compared(before: str, after: str, change: str, change_pct: str) -> list[str
         f"measured.{before}",
         f"measured.{after}",
         f"{difference} AS {change}",
-        f"CAST({difference} AS DOUBLE) / NULLIF(CAST(measured.{before} AS DOUBLE), 0) AS {change_pct}",
+        f"{ratio(difference, f'measured.{before}')} AS {change_pct}",
     ]
 
 
@@ -75,7 +76,7 @@ def _derived(use: MetricUse, others: tuple[str, ...], dated: Mapping[str, str]) 
     value = f"measured.{use.column}"
     if use.transform.startswith("share"):
         table = "totals" if use.transform == "share_of_total" else "firsts"
-        return [f"CAST({value} AS DOUBLE) / NULLIF(CAST({table}.total_{use.column} AS DOUBLE), 0)"]
+        return [ratio(value, f"{table}.total_{use.column}")]
     if use.transform == "rank":
         return [f"RANK() OVER (ORDER BY {value} DESC NULLS LAST)"]
     date, step_back = next(iter(dated.items()))
@@ -86,7 +87,7 @@ def _derived(use: MetricUse, others: tuple[str, ...], dated: Mapping[str, str]) 
     # A period without rows is no row: the change is told only from the period right before.
     before = step_back.format(f"measured.{date}")
     change = f"{value} - LAG({value}) OVER {over})"
-    part = f"CAST({change} AS DOUBLE) / NULLIF(CAST(LAG({value}) OVER {over}) AS DOUBLE), 0)"
+    part = ratio(change, f"LAG({value}) OVER {over})")
     return [f"CASE WHEN LAG(measured.{date}) OVER {over}) = {before} THEN {sql} END" for sql in (change, part)]
 
 

@@ -10,7 +10,7 @@ from medflow.specs.table import TableSpec
 from rag_backend.query.expressions import Base, all_where
 from rag_backend.query.lists import is_absence
 from rag_backend.query.measures import Measures
-from rag_backend.query.typed_query import TypedQuery
+from rag_backend.query.typed_query import TypedQuery, listed
 
 _WITHIN_MONTH = {"day", "week", "weekday", "none"}
 _OF_YEAR: set[Grain] = {"year"}
@@ -68,7 +68,7 @@ def _one_row_each(query: TypedQuery, source: SourceTable, model: SemanticModel, 
     if query.compare or any(use.where or use.transform.startswith("share") for use in query.metrics) or any(one.of for one in query.having):
         return False
     grouped = {one.dim: one.grain for one in query.group_by}
-    single = {group[0].dim for group in query.where if len(group) == 1 and group[0].op == "in" and len(group[0].values) == 1}
+    single = {one.dim for one in listed(query.where) if len(one.values) == 1}
     told = {column for dim, column in source.dimensions.items() if not model.dimensions[dim].join and dim in {*grouped, *single}}
     told |= {kept.column for dim, kept in source.dates.items() if grouped.get(dim) == kept.grain or _is_one(query, dim, kept.grain)}
     return set(spec.grain) <= told

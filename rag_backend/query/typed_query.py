@@ -35,6 +35,11 @@ Where = tuple[tuple[Condition, ...], ...]
 """All of the groups hold; of a group, one condition does."""
 
 
+def listed(where: Where) -> list[Condition]:
+    """The conditions that hold alone, without an alternative, and list the values of a dimension."""
+    return [group[0] for group in where if len(group) == 1 and group[0].op == "in"]
+
+
 class MetricUse(Declared):
     """A metric as it is asked for; `where` limits this metric alone."""
 

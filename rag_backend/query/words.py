@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from medflow.specs.semantic import SemanticModel
-from rag_backend.labels import label_of
+from rag_backend.labels import label_of, name_label
 from rag_backend.query.typed_query import Condition, Having, TypedQuery, Where
 
 _OPS = {
@@ -46,14 +46,14 @@ def _parts(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
     if tests := _having(query.having, model):
         yield f"only with {tests}"
     if query.order_by and not query.limit.n:
-        yield f"ordered by {_label(model, query.order_by[0].by)}, {'highest' if query.order_by[0].desc else 'lowest'} first"
+        yield f"ordered by {name_label(model, query.order_by[0].by)}, {'highest' if query.order_by[0].desc else 'lowest'} first"
     if query.limit.n:
         order = (
-            f" by {_label(model, query.order_by[0].by)}, {'highest' if query.order_by[0].desc else 'lowest'} first"
+            f" by {name_label(model, query.order_by[0].by)}, {'highest' if query.order_by[0].desc else 'lowest'} first"
             if query.order_by
             else ""
         )
-        per = f" for each {' and '.join(_label(model, name) for name in query.limit.per)}" if query.limit.per else ""
+        per = f" for each {' and '.join(name_label(model, name) for name in query.limit.per)}" if query.limit.per else ""
         rows = f"row {query.limit.offset + 1}" if query.limit.offset and query.limit.n == 1 else f"the first {query.limit.n}"
         rows += f" after the first {query.limit.offset}" if query.limit.offset and query.limit.n > 1 else ""
         yield f"{rows}{order}{per}{', ties included' if query.limit.ties else ''}"
@@ -123,8 +123,3 @@ def _time(query: TypedQuery, model: SemanticModel) -> str:
 
 def _last(until: date) -> date:
     return until - timedelta(days=1)
-
-
-def _label(model: SemanticModel, name: str) -> str:
-    known = model.metrics.get(name) or model.dimensions.get(name)
-    return known.label if known else name.replace("_", " ")

@@ -6,7 +6,6 @@ Iceberg's own Spark writer into a private table (see spark_write); commits to th
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,6 +31,7 @@ from spark_jobs.intake import FileToFrame, Framing
 
 _AT_A_TIME = 2
 _KEPT = StorageLevel.DISK_ONLY  # what does not fit in memory is read back whole blocks at a time: 3 million claims took more than the heap
+_GONE = (Py4JNetworkError, ConnectionError)
 _ENDED = "Spark's process has ended, as it does when memory runs out; nothing was published: raise MEDFLOW_MEMORY and run again"
 
 
@@ -42,12 +42,9 @@ def while_it_lives() -> Iterator[None]:
     Raises:
         CatalogError: it has ended.
     """
-    talk = logging.getLogger("py4j")
-    talk.propagate = False  # it would write a traceback for every question to a process that is gone
-    talk.addHandler(logging.NullHandler())
     try:
         yield
-    except (Py4JNetworkError, ConnectionError) as error:
+    except _GONE as error:
         raise CatalogError(_ENDED) from error
 
 
@@ -145,7 +142,7 @@ def _hashed(column: Column) -> str:
 
 
 def _told(error: Exception) -> str:
-    if isinstance(error, (ConnectionError, Py4JNetworkError)) or "does not exist in the JVM" in str(error):
+    if isinstance(error, _GONE) or "does not exist in the JVM" in str(error):
         return _ENDED
     condition = (error.getCondition() if isinstance(error, PySparkException) else None) or type(error).__name__
     if isinstance(error, Py4JJavaError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import re
 import shutil
 import subprocess
@@ -46,6 +47,8 @@ def spark_session(settings: Settings) -> SparkSession:
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     if not settings.submitted:
         _check_java(settings)
+    logging.getLogger("py4j").propagate = False  # it would write a traceback for every question to a process that is gone
+    logging.getLogger("py4j").addHandler(logging.NullHandler())
     session = _started(_configuration(settings, scratch), scratch / "spark.log", settings.submitted)
     atexit.register(_stop, session)
     return session

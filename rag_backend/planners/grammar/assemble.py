@@ -14,7 +14,7 @@ from rag_backend.planners.grammar.metrics_of import Uses, measured
 from rag_backend.planners.grammar.thresholds import thresholds
 from rag_backend.planners.grammar.windows import Windows, windows_of
 from rag_backend.query.problems import problems_of
-from rag_backend.query.typed_query import Condition, GroupBy, Having, Limit, MetricUse, Order, TypedQuery, Unit, Where
+from rag_backend.query.typed_query import Condition, GroupBy, Having, Limit, MetricUse, Order, TypedQuery, Unit, Where, listed
 
 _WHICH_WHOLE = "Its share of each group's total, or how it is spread over the groups?"
 _GRAINS = ("month", "quarter", "year")
@@ -187,37 +187,32 @@ class Assembly:
         """`compare A and B`: a row for each of the values."""
         if "compare" not in self.draft.flags and "vs" not in self.draft.flags:
             return
-        for group in self.where():
-            if len(group) == 1 and group[0].op == "in" and len(group[0].values) > 1 and (group[0].dim, "none") not in self.groups:
-                self.groups.append((group[0].dim, "none"))
+        for one in self._values_of_one():
+            if (one.dim, "none") not in self.groups:
+                self.groups.append((one.dim, "none"))
 
     def _of_both(self) -> tuple[Unit, tuple[Having, ...]] | None:
         """`readers with both A and B`: of each reader one line of the one and one of the other."""
         draft = self.draft
         if not draft.both or ("both or either" in draft.flags and self.choices.choose("Both of them, or either?", (True, False)) is False):
             return None
-        count = self.lexicon.base_count(draft.both_of)
-        others = [
-            one
-            for one in draft.filters
-            if any(c.dim == draft.both[0].dim and not set(c.values) & set(_values(draft.both)) for c in one.group)
-        ]
+        count, dim = self.lexicon.base_count(draft.both_of), draft.both[0].dim
+        named = {value for one in draft.both for value in one.values}
+        others = any(one.dim == dim and not named & set(one.values) for held in draft.filters for one in held.group)
         if [ask.id for ask in self.asks] != [count] or draft.tests or others or self.asks[0].transform != "none":
             raise Stop("not_understood", f"of those with both only the number is told: how many {self.model.entities[draft.both_of].label}")
-        self.without = tuple(one for group in self.where() for one in group if one.dim == draft.both[0].dim)
+        self.without = tuple(one for group in self.where() for one in group if one.dim == dim)
         whole = next(name for name, one in self.model.metrics.items() if one.count and not one.where)
         return Unit(entity=draft.both_of, having=tuple(Having(metric=whole, op="gt", value=0, where=((one,),)) for one in draft.both)), ()
 
     def _each_or_together(self) -> None:
         """`loans of A and B`: one number for both, or one for each?"""
-        dim = self.draft.either
-        if "each" in self.draft.flags and not dim:
+        dim, each = self.draft.either, "each" in self.draft.flags
+        if each and not dim:
             raise Stop("not_understood", "which of them separately? name two, joined by `and`")
-        if dim and "each" in self.draft.flags and (dim, "none") not in self.groups:
-            self.groups.append((dim, "none"))
         if not dim or (dim, "none") in self.groups:
             return
-        if self.choices.choose("All of them together, or each?", ("together", "each")) == "each":
+        if each or self.choices.choose("All of them together, or each?", ("together", "each")) == "each":
             self.groups.append((dim, "none"))
 
     def _compared_with(self) -> None:
@@ -254,8 +249,11 @@ class Assembly:
 
     def _several(self) -> bool:
         """Whether several numbers or values are held against each other."""
-        pairs = any(len(group) == 1 and group[0].op == "in" and len(group[0].values) > 1 for group in self.where())
-        return pairs or len(self.asks) > 1
+        return bool(self._values_of_one()) or len(self.asks) > 1
+
+    def _values_of_one(self) -> list[Condition]:
+        """Conditions that list several values."""
+        return [one for one in listed(self.where()) if len(one.values) > 1]
 
     def _is_date(self, group: tuple[str, str]) -> bool:
         return group[0] == "" or self.model.dimensions[group[0]].type == "date"
@@ -299,9 +297,8 @@ class Assembly:
         if draft.per and order and not draft.limit and len(self.groups) > 1:
             raise Stop("not_understood", "a ranking within each of them needs how many are wanted: `top 3 for each`")
         number = self.choices.choose("How many of them?", (5, 10, 20)) if draft.limit < 0 else draft.limit
-        shown = {use.id: use.id for use in uses.metrics}
-        of_group = {use.id: f"{use.column}_{use.transform}" for use in uses.metrics if use.transform == "share_of_group"}
-        shown |= of_group
+        shares = {use.id: TypedQuery().outputs(use)[-1] for use in uses.metrics if use.transform == "share_of_group"}
+        shown = {use.id: use.id for use in uses.metrics} | shares
         renamed = {ask.id: shown[use.id] for ask, use in zip(self.asks, uses.metrics, strict=False)}
         by = dict.fromkeys(Order(by=shown.get(name) or renamed.get(name) or name or window.date, desc=desc) for name, desc in order)
         return tuple(by), Limit(n=number, offset=draft.offset, per=self._per(number, window), ties=bool(number))
@@ -355,7 +352,3 @@ class Assembly:
         window = windows_of(self, Uses((), Unit()))
         uses = measured(self, Unit(entity=noun, having=zero))
         return TypedQuery(metrics=uses.metrics, group_by=self._group_by(window), where=self.where(), unit=uses.unit, time=window.time)
-
-
-def _values(conditions: tuple[Condition, ...]) -> list[object]:
-    return [value for one in conditions for value in one.values]

@@ -110,7 +110,7 @@ def _verbs_say_something(c: State) -> None:
     shares = [ask for ask in draft.asks if ask.transform == "share_of_total" and not c.model.metrics[ask.id].count]
     for one in draft.filters:
         node = c.r.node(one.at)
-        if shares and one.role and node.cat == "VALUE" and any(reading.kind == "METRIC" for reading in node.readings):
+        if shares and one.role and node.cat == "VALUE" and node.may_be_number:
             raise Stop("not_understood", "the share of which number?", node.text)
 
 

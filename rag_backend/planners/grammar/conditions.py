@@ -30,18 +30,8 @@ def qualifier(c: State, part: Target, metric: str) -> None:
 
 def values(c: State, place: int, part: Values) -> None:
     draft = c.draft
-    share = next((ask for ask in draft.asks if ask.transform == "share_of_total"), None)
-    role = ""
-    if share is not None and not share.of:
-        of_part = any(one.role in ("part", "maybe") and one.at < share.first for one in draft.filters)
-        noun = c.before(part)
-        leads = (part, noun) if isinstance(noun, Thing) and noun.entity and not part.lead else (part,)
-        within = of_part or any(node.text.casefold().startswith(("account", "make up", "made up")) for node in part.lead)
-        role = "" if within else "part" if any(one.led_by("COP", "THAT", "LIGHT", "HAVE", "WITH") for one in leads) else "maybe"
-    elif share is None and c.wait.share:
-        role = "own"
-    following = c.after(part)
-    if following is not None and following.led_by_word("on") and any(one.kind == "METRIC" for one in c.r.node(part.last - 1).readings):
+    role, following = _role(c, part), c.after(part)
+    if following is not None and following.led_by_word("on") and c.r.node(part.last - 1).may_be_number:
         raise c.stop(part)  # `what A paid on loans`: a number
     _scope_is_clear(c, part)
     if _alternative(c, place, part):
@@ -67,6 +57,19 @@ def values(c: State, place: int, part: Values) -> None:
     c.span("where", part)
 
 
+def _role(c: State, part: Values) -> str:
+    """Whether a value says which part of a share is meant; what comes before a share that waits for its number may be of the whole."""
+    share = next((ask for ask in c.draft.asks if ask.transform == "share_of_total"), None)
+    if share is None:
+        return "own" if c.wait.share else ""
+    of_part = any(one.role in ("part", "maybe") and one.at < share.first for one in c.draft.filters)
+    if share.of or of_part or any(node.text.casefold().startswith(("account", "make up", "made up")) for node in part.lead):
+        return ""
+    noun = c.before(part)
+    leads = (part, noun) if isinstance(noun, Thing) and noun.entity and not part.lead else (part,)
+    return "part" if any(one.led_by("COP", "THAT", "LIGHT", "HAVE", "WITH") for one in leads) else "maybe"
+
+
 def _scope_is_clear(c: State, part: Values) -> None:
     """What a value is said of.
 
@@ -81,7 +84,7 @@ def _scope_is_clear(c: State, part: Values) -> None:
         raise Stop("not_understood", "is this left out as well, or are only those meant?", c.text(part))
     if c.wait.share and following is not None and following.led_by_word("among", "in", "within"):
         raise Stop("not_understood", "name the whole first: `share of loans that are …`", c.text(part))
-    number = any(one.kind == "METRIC" for one in c.r.node(part.last - 1).readings)
+    number = c.r.node(part.last - 1).may_be_number
     somebody = isinstance(before, Thing) and before.entity and not c.model.entities[before.entity].dated and not before.dim
     if number and (somebody and (part.led_by("THAT") or isinstance(following, Threshold))):
         raise c.stop(part)
@@ -171,7 +174,7 @@ def _named_before(c: State, place: int, part: Values) -> None:
             c.draft.per = [one for one in c.draft.per if one != before.groups[0]]
     if isinstance(before, Thing) and only and before.dim == only.dim and not part.negated and not before.entity:
         raise c.stop(part)
-    numbers = any(one.kind == "METRIC" for one in c.r.node(part.first).readings)
+    numbers = c.r.node(part.first).may_be_number
     around = [c.parts[at] for at in (place - 2, place - 1, place + 1, place + 2) if 0 <= at < len(c.parts)]
     against = any(isinstance(one, Mark) and one.kind == "VS" for one in around) and any(isinstance(one, Measure) for one in around)
     if numbers and (against or (isinstance(before, Measure) and part.led_by("AND"))):

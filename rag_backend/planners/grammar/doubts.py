@@ -8,7 +8,7 @@ from collections.abc import Collection
 from medflow.specs.semantic import SemanticModel
 from rag_backend.planners.base import Refused
 from rag_backend.query.expressions import all_where
-from rag_backend.query.typed_query import TypedQuery
+from rag_backend.query.typed_query import TypedQuery, listed
 
 _ITS = re.compile(
     r"\b(its|their|own|each|every)\b|\bas an? (share|percentage|percent|proportion) of (all|total|the total)\b", re.IGNORECASE
@@ -24,7 +24,7 @@ def doubt(question: str, query: TypedQuery, model: SemanticModel) -> Refused | N
     """Why a plan is held back, or None."""
     for told in (
         _own_whole(question, query, model),
-        _only_those(question, query, model),
+        _said_only(question, query, model),
         _one_of_them(query),
         _left_out_of_persons(query, model),
         _of_other_days(question, query, model),
@@ -50,9 +50,8 @@ def _of_these(query: TypedQuery, model: SemanticModel) -> str:
 
 def _own_whole(question: str, query: TypedQuery, model: SemanticModel) -> str:
     """`the share of its loans`, `each branch's share of each genre's loans`, `A's monthly share`: of which whole?"""
-    shares = [use for use in query.metrics if use.transform.startswith("share")]
-    spread = [use for use in shares if use.transform in ("share_of_total", "share_of_first_group")]
-    limited = any(len(group) == 1 and group[0].op == "in" for group in query.where)
+    spread = [use for use in query.metrics if use.transform in ("share_of_total", "share_of_first_group")]
+    limited = bool(listed(query.where))
     periods = query.group_by and all(model.dimensions[one.dim].type == "date" for one in query.group_by)
     several = len(query.group_by) > 1 or limited or any(model.metrics[use.id].where for use in spread)
     if spread and query.limit.n and limited:
@@ -64,12 +63,12 @@ def _own_whole(question: str, query: TypedQuery, model: SemanticModel) -> str:
 
 def _one_of_them(query: TypedQuery) -> str:
     """`for A and for all branches`: split by what is limited to one."""
-    single = {group[0].dim for group in query.where if len(group) == 1 and group[0].op == "in" and len(group[0].values) == 1}
+    single = {one.dim for one in listed(query.where) if len(one.values) == 1}
     both = any(one.dim in single for one in query.group_by)
     return "split by what is limited to a single one: leave out one of the two, or ask for each by itself" if both else ""
 
 
-def _only_those(question: str, query: TypedQuery, model: SemanticModel) -> str:
+def _said_only(question: str, query: TypedQuery, model: SemanticModel) -> str:
     """`readers with only crime loans`, `loans with one renewal`: none of another kind; no more than one."""
     said = _ONLY.search(question)
     if not said or query.unit.having:

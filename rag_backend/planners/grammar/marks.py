@@ -57,8 +57,8 @@ def mark(c: State, place: int, part: Mark) -> None:
     elif kind in ("ORDER", "BY", "PER"):
         _by(c, place, part)
     elif kind.startswith("DIR_"):
-        for metric in {one.id for one in c.draft.asks}:
-            c.fits(part, metric)
+        for ask in draft.asks:
+            c.fits(part, ask.id)
         _direction(c, kind == "DIR_DESC")
     elif kind == "WITHOUT" and (part.led_by("AND", "OR", "WITH") or _is_vs(c.before(part))):
         raise Stop("not_understood", "with and without are two questions", part.text)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag_backend.planners.grammar.draft import Ask, Stop
-from rag_backend.planners.grammar.model_of import as_filter, ratio_of
-from rag_backend.planners.grammar.tokens import singular, tokens_of
+from rag_backend.planners.grammar.model_of import as_filter, entities_in, ratio_of
 from rag_backend.query.problems import in_units
 from rag_backend.query.typed_query import PERIODS, MetricUse, TypedQuery, Unit, Where
 
@@ -93,7 +92,7 @@ def _of_periods(a: Assembly, ask: Ask, stat: str) -> tuple[MetricUse, str]:
         raise Stop("not_understood", "the first and the last year are not whole: name the years")
     if declared.ratio or declared.per or ask.transform != "none":
         raise Stop("not_understood", f"{declared.label} of each {ask.per} are not averaged: ask by {ask.per}")
-    if declared.sum and any(_is_named(a, ask, name) for name in a.model.entities):
+    if declared.sum and _named(a, ask):
         raise Stop("not_understood", f"one number on average by {ask.per}, or the sum of a {ask.per} on average? the words can mean either")
     return MetricUse(id=ask.id, stat=averaged), ask.per  # type: ignore[arg-type]
 
@@ -103,17 +102,14 @@ def _entity_for(a: Assembly, ask: Ask) -> str:
     declared = a.model.metrics[ask.id]
     if not declared.sum:
         raise Stop("not_understood", f"{declared.label} on average for each of what?")
-    if named := [name for name in a.model.entities if a.model.entities[name].dated and _is_named(a, ask, name)]:
+    if named := [name for name in _named(a, ask) if a.model.entities[name].dated]:
         return named[0]
     return a.choices.choose("For each of what?", [name for name in a.model.entities if a.lexicon.base_count(name)])
 
 
-def _is_named(a: Assembly, ask: Ask, entity: str) -> bool:
-    """Whether the words of the question that name the metric, or stand beside it, name the entity."""
-    if ask.of_entity:
-        return ask.of_entity == entity
-    words = {singular(token.norm) for token in tokens_of(ask.text)}
-    return bool(words & {singular(word) for word in a.model.entities[entity].words})
+def _named(a: Assembly, ask: Ask) -> list[str]:
+    """The entities that the words of the question name which name the metric, or stand beside it."""
+    return [ask.of_entity] if ask.of_entity else entities_in(a.model, ask.text)
 
 
 def _share(a: Assembly, ask: Ask) -> MetricUse:

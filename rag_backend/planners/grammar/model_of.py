@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from medflow.specs.semantic import SemanticModel
+from rag_backend.planners.grammar.tokens import singular, tokens_of
 from rag_backend.query.typed_query import Condition
 
 _WHERE = re.compile(r"^(\w+) (=|<>|IN) \(?('[^']*'(?:, ?'[^']*')*)\)?$")
@@ -18,6 +19,12 @@ def as_filter(model: SemanticModel, metric: str) -> Condition | None:
     dims = [name for name, one in model.dimensions.items() if one.sql == match[1] and not one.join]
     values = tuple(re.findall(r"'([^']*)'", match[3]))
     return Condition(dim=dims[0], op="not_in" if match[2] == "<>" else "in", values=values) if dims else None
+
+
+def entities_in(model: SemanticModel, text: str) -> list[str]:
+    """The entities that some words name, as `loan` in "average loan fine"."""
+    words = {singular(token.norm) for token in tokens_of(text)}
+    return [name for name, one in model.entities.items() if words & {singular(word) for word in one.words}]
 
 
 def ratio_of(model: SemanticModel, above: str, below: str) -> str:

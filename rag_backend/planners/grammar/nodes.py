@@ -43,3 +43,8 @@ class Node:
     money: bool = False
     period: Period | None = None
     readings: tuple[Reading, ...] = ()
+
+    @property
+    def may_be_number(self) -> bool:
+        """Whether one of its readings is a metric."""
+        return any(one.kind == "METRIC" for one in self.readings)

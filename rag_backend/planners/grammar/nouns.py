@@ -49,7 +49,7 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
         qualifier(c, part, metric)
     elif part.entity and not part.dim:
         before = c.before(part)
-        if isinstance(before, Values) and part.led_by("PREP") and any(one.kind == "METRIC" for one in c.r.node(before.last - 1).readings):
+        if isinstance(before, Values) and part.led_by("PREP") and c.r.node(before.last - 1).may_be_number:
             raise c.stop(part)
         if draft.asks and _only_those(c, part):
             c.leads.add("PREP")

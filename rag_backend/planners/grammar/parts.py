@@ -78,6 +78,11 @@ class Split(Part):
     entity: str = ""
     date: str = ""
 
+    @property
+    def period(self) -> str:
+        """The stretch of time, where it is for each of one alone: `per month`."""
+        return self.groups[0][1] if self.each and len(self.groups) == 1 and self.groups[0][0] == "" else ""
+
 
 @dataclass(frozen=True)
 class When(Part):

@@ -67,17 +67,16 @@ def _described(c: State) -> bool:
 
 def bound_metric(c: State) -> None:
     """`loans that were late`, `late crime loans`: a value and a counted noun that together are the name of a metric."""
-    for part in c.parts:
-        if isinstance(part, (Values, Dated, Predicate)) and _apart(c, part):
-            raise c.stop(part)
+    kinds = [one for one in c.parts if isinstance(one, (Values, Dated, Predicate))]
+    if apart := next((one for one in kinds if _apart(c, one)), None):
+        raise c.stop(apart)
     for ask in c.draft.asks:
         counted = c.model.metrics[ask.id].count
         share = ask.transform == "share_of_total" and not ask.of
         if not counted or (ask.transform != "none" and not share) or (c.model.metrics[ask.id].where and not share):
             continue
         roles = {one.at: one.role for one in c.draft.filters}
-        kinds = [one for one in c.parts if isinstance(one, (Values, Dated, Predicate))]
-        bound = [(one, name) for one in kinds if (name := _named(c, counted, one))]
+        bound = [(one, name) for one in kinds if one in c.parts and (name := _named(c, counted, one))]
         bound = [(one, name) for one, name in bound if not share or (isinstance(one, (Dated, Predicate)) or roles.get(one.first) == "part")]
         if len(bound) != 1:
             continue
@@ -97,7 +96,7 @@ def bound_metric(c: State) -> None:
 
 def _apart(c: State, part: Part) -> bool:
     """`loans, and those fined`: what is joined to a number is another one."""
-    numbers = any(one.kind == "METRIC" for one in c.r.node(part.last - 1).readings)
+    numbers = c.r.node(part.last - 1).may_be_number
     return part.led_by("AND") and numbers and isinstance(c.before(part), (Thing, Measure, Split))
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from medflow.specs.semantic import SemanticModel
 from rag_backend.planners.grammar.draft import Ask, Stop
-from rag_backend.planners.grammar.model_of import ratio_of
+from rag_backend.planners.grammar.model_of import entities_in, ratio_of
 from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Target, Thing, Threshold, When
 from rag_backend.planners.grammar.state import State
-from rag_backend.planners.grammar.tokens import singular, tokens_of
 
 _LINKS = ("COP", "THAT", "HAVE", "PREP", "FILL", "TO", "LIGHT", "TOTAL", "ART")
 
@@ -52,8 +51,7 @@ def _averaged(c: State, ask: Ask) -> str:
     """The metric that a threshold after a number is for; of an average, the ratio that is one."""
     if not ask.stats:
         return ask.id
-    words = {singular(token.norm) for token in tokens_of(ask.text)}
-    named = [name for name, one in c.model.entities.items() if words & {singular(word) for word in one.words}]
+    named = entities_in(c.model, ask.text)
     ratio = ratio_of(c.model, ask.id, c.lexicon.base_count(named[0])) if len(named) == 1 and ask.stats == ["mean"] else ""
     if not ratio:
         raise Stop("not_understood", f"a threshold on the {ask.stats[0]} of {ask.text!r} cannot be computed", ask.text)

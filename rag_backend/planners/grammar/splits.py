@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from rag_backend.planners.grammar.calendar import label, year_back
 from rag_backend.planners.grammar.draft import Stop
+from rag_backend.planners.grammar.model_of import entities_in
 from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Split, Thing, Threshold, Values, When
 from rag_backend.planners.grammar.state import State
-from rag_backend.planners.grammar.tokens import singular, tokens_of
 
 
 def split(c: State, part: Split) -> None:
@@ -31,7 +31,7 @@ def split(c: State, part: Split) -> None:
             c.text(part),
         )
     if averaged and _of_periods(c, part):
-        c.set_per(part.groups[0][1], part)
+        c.set_per(part.period, part)
         c.span("unit", part)
         return
     if part.entity and averaged and (not part.groups or not draft.asks[-1].per) and part.first > draft.asks[-1].first:
@@ -57,10 +57,8 @@ def split(c: State, part: Split) -> None:
 def _total_or_single(c: State, part: Split) -> bool:
     """`average fine per month`: the words name no thing that it is of each of."""
     ask = c.draft.asks[-1]
-    grained = part.each and len(part.groups) == 1 and part.groups[0][0] == ""
-    words = {singular(token.norm) for token in tokens_of(ask.text)}
-    named = any(words & {singular(word) for word in one.words} for one in c.model.entities.values())
-    return grained and bool(c.model.metrics[ask.id].ratio) and c.model.metrics[ask.id].unit != "rate" and not named
+    declared = c.model.metrics[ask.id]
+    return bool(part.period and declared.ratio) and declared.unit != "rate" and not entities_in(c.model, ask.text)
 
 
 def _said_by_verb(c: State, part: Split) -> None:
@@ -74,8 +72,7 @@ def _said_by_verb(c: State, part: Split) -> None:
 def _of_periods(c: State, part: Split) -> bool:
     """`loans per month on average`: one number, not one for each month."""
     ask = c.draft.asks[-1]
-    single = part.each and len(part.groups) == 1 and part.groups[0][0] == "" and not ask.per
-    return single and bool(c.model.metrics[ask.id].count) and part.first > ask.first
+    return bool(part.period and c.model.metrics[ask.id].count) and not ask.per and part.first > ask.first
 
 
 def when(c: State, place: int, part: When) -> None:
