@@ -19,6 +19,7 @@ from medflow.errors import UsageError
 PREFIX = "MEDFLOW_"
 ENV_FILE = ".env"
 _KEY_BYTES = 32
+_OF_PSEUDONYMS = "put back the one that the lake was built with, or set MEDFLOW_PSEUDONYM_KEY"
 
 
 def packaged_knowledge_base() -> Path:
@@ -48,13 +49,29 @@ class Settings(BaseSettings):
     query_memory: str = "1GB"
     auth: Literal["off"] = Field(default="off", description="who asks need not say who they are: the API listens on loopback only")
     api_port: int = Field(default=8000, ge=1, le=65535, description="where `medflow serve` listens")
+    cache: str = Field(default="memory://", description="where plans and results are kept: memory://, redis://host:port/db, none://")
+    vector_store: str = Field(default="", description="chroma:///folder, or chroma+http://host:port")
+    app_db: str = Field(default="", description="where open conversations are kept: sqlite:///… or postgresql://…")
+    planner: Literal["grammar", "claude", "grammar+claude"] = "grammar"
+    model: str = "claude-sonnet-5-5"
+    model_light: str = "claude-haiku-5-5"
+    model_base_url: str = Field(default="", description="another address of the Messages API; empty = Anthropic's own")
+    model_timeout_s: float = Field(default=30.0, gt=0, description="seconds that the model may take over one call")
+    tokens_per_day: int = Field(default=1_000_000, ge=0, description="tokens that the model may take a day (UTC)")
     pseudonym_key: str = Field(default="", repr=False)
+    cache_key: str = Field(default="", repr=False, description="what kept plans and results are signed with")
 
     @model_validator(mode="before")
     @classmethod
     def _defaults_below_home(cls, values: dict[str, Any]) -> dict[str, Any]:
         home = Path(values.get("home") or ".medflow").absolute()
-        below = {"catalog": f"sqlite:///{home / 'lake.db'}", "warehouse": (home / "warehouse").as_uri(), "landing": str(home / "landing")}
+        below = {
+            "catalog": f"sqlite:///{home / 'lake.db'}",
+            "warehouse": (home / "warehouse").as_uri(),
+            "landing": str(home / "landing"),
+            "vector_store": f"chroma://{home / 'chroma'}",
+            "app_db": f"sqlite:///{home / 'app.db'}",
+        }
         return {**values, "home": home, **{name: values.get(name) or default for name, default in below.items()}}
 
     @property
@@ -101,10 +118,28 @@ class Settings(BaseSettings):
     @cached_property
     def secret_pseudonym_key(self) -> bytes:
         """The key of member pseudonyms: given, or made in HOME with mode 0600 at first use."""
-        return self.pseudonym_key.encode() if self.pseudonym_key else _kept_key(self.home / "pseudonym.key")
+        return self.pseudonym_key.encode() if self.pseudonym_key else _kept_key(self.home / "pseudonym.key", _OF_PSEUDONYMS)
+
+    @cached_property
+    def secret_cache_key(self) -> bytes:
+        """The key that kept plans and results are signed with: given, or made in HOME where the cache is this process's own.
+
+        Raises:
+            UsageError: the cache is a server, which others write to as well, and no key is given.
+        """
+        if self.cache_key:
+            return self.cache_key.encode()
+        if self.cache.partition(":")[0] not in ("memory", "none"):
+            raise UsageError("MEDFLOW_CACHE is a server: set MEDFLOW_CACHE_KEY, the same for all who share it; what it keeps is signed")
+        return _kept_key(self.home / "cache.key", "remove it: another one is made, and what was kept is computed again")
+
+    @property
+    def model_key(self) -> str:
+        """The key of the Messages API, under the name that its own tools use; empty = none."""
+        return os.environ.get("ANTHROPIC_API_KEY", "")
 
 
-def _kept_key(path: Path) -> bytes:
+def _kept_key(path: Path, remedy: str) -> bytes:
     """Read the key at `path`; make it first if there is none. Never overwrites one, and never leaves half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
@@ -119,7 +154,7 @@ def _kept_key(path: Path) -> bytes:
         made.unlink()
     key = path.read_bytes().strip()
     if not key:
-        raise UsageError(f"{path} holds no key; put back the one that the lake was built with, or set MEDFLOW_PSEUDONYM_KEY")
+        raise UsageError(f"{path} holds no key; {remedy}")
     return key
 
 

@@ -11,6 +11,7 @@ has_java() {
 missing=""
 command -v git >/dev/null 2>&1 || missing="$missing git"
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
+command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 has_java || missing="$missing openjdk-17-jre-headless"
 [ -z "$missing" ] && exit 0
 

@@ -69,3 +69,17 @@ def test_a_damaged_key_is_never_used(empty_folder: Path) -> None:
     (empty_folder / ".medflow/pseudonym.key").write_text("")
     with pytest.raises(UsageError, match="holds no key"):
         _ = load_settings().secret_pseudonym_key
+
+
+def test_a_shared_cache_wants_a_shared_key() -> None:
+    """What lies on a server is signed with a key that all who read it have; the cache of a process makes its own."""
+    assert len(load_settings().secret_cache_key) == 64
+    with pytest.raises(UsageError, match="MEDFLOW_CACHE_KEY"):
+        _ = load_settings(cache="redis://localhost:6379/0").secret_cache_key
+    assert load_settings(cache="redis://localhost:6379/0", cache_key="given").secret_cache_key == b"given"
+
+
+def test_a_key_of_the_model_changes_nothing_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planner is chosen by its setting alone."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "given")
+    assert (load_settings().planner, load_settings().model_key) == ("grammar", "given")
