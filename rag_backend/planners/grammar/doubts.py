@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from medflow.specs.semantic import SemanticModel
 from rag_backend.planners.base import Refused
+from rag_backend.planners.grammar.tokens import singular
 from rag_backend.query.expressions import all_where
 from rag_backend.query.typed_query import TypedQuery, listed
 
@@ -16,6 +17,12 @@ _ITS = re.compile(
 _MADE_UP = re.compile(r"\b(accounts? for|accounted for|makes? up|made up)\b", re.IGNORECASE)
 _ONLY = re.compile(
     r"\b(only|just|solely|exclusively|all of whose|were all|are all)\b(?!\W*$)|\b(with|have|has|had) (only |just )?(one|a single)\b", re.I
+)
+_TOTAL_OF = re.compile(r"\btotals? (?:of )?(\w+)", re.IGNORECASE)
+_ANY_OF = re.compile(r"\b(?:any|one|some) of (?:their|its|the|his|her) (\w+)", re.IGNORECASE)
+_PART = r"(?:q[1-4]|h[12]|(?:first|second|third|fourth|last|1st|2nd|3rd|4th) (?:half|quarter))"
+_SAME_PART = re.compile(
+    rf"\bfrom (?:the )?(?P<part>{_PART})(?: of)? \d{{4}} (?:to|until|through) (?:the )?(?P=part)(?: of)? \d{{4}}", re.IGNORECASE
 )
 _COUNTED = re.compile(r"\b(how many|number|count|total|amount of)\b", re.IGNORECASE)
 
@@ -33,6 +40,11 @@ def doubt(question: str, query: TypedQuery, model: SemanticModel) -> Refused | N
         _tested(query, model),
         _left_out(query, model),
         _listed(question, query, model),
+        _total_of_a_state(question, query, model),
+        _any_of_several(question, query, model),
+        _twice(query),
+        _same_part(question, query, model),
+        _either_date(question, query, model),
     ):
         if told:
             return Refused("not_understood", told)
@@ -147,3 +159,57 @@ def _listed(question: str, query: TypedQuery, model: SemanticModel) -> str:
     entity = model.metrics[query.metrics[0].id].count
     plain = query.metrics[0].transform == "none" and query.metrics[0].stat == "default"
     return f"say `list {entity}s …` or `how many {entity}s …`" if entity and plain and model.entities[entity].list else ""
+
+
+def _total_of_a_state(question: str, query: TypedQuery, model: SemanticModel) -> str:
+    """`along with total returned`: an amount, where the query only limits lines to those of that state."""
+    said = {match[1].casefold() for match in _TOTAL_OF.finditer(question)}
+    shown = {part for use in query.metrics for part in (use.id, *model.parts(use.id))}
+    for word in sorted(said):
+        named = {name for name, one in model.metrics.items() if word in one.words}
+        if named and not named & shown:
+            return f"'total {word}': the {model.metrics[min(named)].label}, or how many are {word}?"
+    return ""
+
+
+def _any_of_several(question: str, query: TypedQuery, model: SemanticModel) -> str:
+    """`T1 as any of their tags`: any place in the list, not the first."""
+    lists = {name: one for name, one in model.dimensions.items() if one.several}
+    for match in _ANY_OF.finditer(question):
+        word = singular(match[1].casefold())
+        meant = [name for name, one in lists.items() if any(word == singular(last) for text in one.words for last in text.split()[-1:])]
+        if meant and not set(meant) & query.dimensions:
+            return f"{match.group()!r}: say `with … among {lists[meant[0]].label}`"
+    return ""
+
+
+def _twice(query: TypedQuery) -> str:
+    """Two lists of values of one dimension as alternatives: one of them was meant for something else."""
+    own = [query.where, *(use.where for use in query.metrics)]
+    for group in (group for where in own for group in where):
+        said = [(one.dim, value) for one in group if one.op == "in" for value in one.values]
+        dims = [one.dim for one in group if one.op == "in"]
+        if len(said) > len(set(said)) or len(dims) > len(set(dims)):
+            return "one thing is limited twice in different ways: ask for one of them"
+    return ""
+
+
+def _same_part(question: str, query: TypedQuery, model: SemanticModel) -> str:
+    """`from Q1 2025 to Q1 2026`: both of them side by side, or all the time between?"""
+    along = any(model.dimensions[one.dim].type == "date" for one in query.group_by)
+    if query.compare or along or not _SAME_PART.search(question):
+        return ""
+    return "the two periods beside each other, or all the time from one to the other? say `compare … with …`, or name the days"
+
+
+def _either_date(question: str, query: TypedQuery, model: SemanticModel) -> str:
+    """`what share of the fines was paid in 2025`: a rate goes by another date only if the verb is not of the rate itself."""
+    declared, said = model.dimensions.get(query.time.date), question.casefold()
+    if declared is None or any(word.casefold() in said for word in (declared.label, *declared.words)):
+        return ""
+    for use in query.metrics:
+        own = {word for part in model.metrics[use.id].ratio or () for word in model.metrics[part].words}
+        if own & set(declared.verbs) and query.time.date != model.date_of(use.id):
+            usual = model.dimensions[model.date_of(use.id)].label
+            return f"{model.metrics[use.id].label}: by {declared.label}, or by {usual}? say which date is meant"
+    return ""

@@ -46,7 +46,7 @@ _PHRASES: dict[str, str] = {
     "WHICH": "which | which of the | which of our | what kind of | which ones of the",
     "EMPTY": "blank | empty | null | not known | unknown | not filled | not given | absent",
     "HAVE": "have | has | had | having",
-    "WITH": "with | along with | together with | as well as",
+    "WITH": "with",
     "PREP": """of | for | in | on | from | at | among | within | during | attributed to | due to | associated with | related to
         | coming from | into | as | inside | amongst | through | using | via | relating to | concerning""",
     "BY": """distributed among | distributed among the | spread among | spread among the | split among | split among the |
@@ -142,8 +142,9 @@ _PHRASES: dict[str, str] = {
         overall | lower than the total | below the total | lower than overall | below overall | less than the overall | under
         the overall""",
     "BETWEEN": "between",
-    "AND": """showing | and show | and showing | and | - | : | ; | & | , | , and | plus the | next to the | next to | / | + |
-        plus | and also | as well as the | but | , but | but only those | , plus | and the""",
+    "AND": """along with | together with | as well as | showing | and show | and showing | and | - | : | ; | & | , | , and | plus
+        the | next to the | next to | / | + | plus | and also | as well as the | but | , but | but only those | , plus | and
+        the""",
     "OR": "or | , or | and/or | nor",
     "TO": "to",
     "VS": """vs | vs. | versus | compared to | compared with | against | as compared to | as compared with | v | in comparison

@@ -17,9 +17,10 @@ from rag_backend.planners.grammar.gates import gate
 from rag_backend.planners.grammar.lexicon import Lexicon
 from rag_backend.planners.grammar.nearest import nearest_questions
 from rag_backend.planners.grammar.nodes import Node
-from rag_backend.planners.grammar.tagging import Tagger, with_one_reading
+from rag_backend.planners.grammar.tagging import Tagger, with_one_reading, without_repeats
 from rag_backend.planners.grammar.tokens import Token, tokens_of
 from rag_backend.planners.grammar.typos import repaired
+from rag_backend.planners.grammar.yes_no import as_comparison, sets_beside
 from rag_backend.query.typed_query import TypedQuery
 from rag_backend.query.words import in_words
 
@@ -39,7 +40,7 @@ def plan(question: str, lexicon: Lexicon, today: datetime.date) -> Outcome:
     """Read a question. Never raises; a question that is not wholly understood is refused by the word that stopped it."""
     decided = gate(question)
     if decided is not None:
-        return decided
+        return _compared(question, lexicon, today) or decided
     outcome = _read(question, lexicon, today)
     if isinstance(outcome, Planned):
         return doubt(question, outcome.query, lexicon.model) or outcome
@@ -49,6 +50,15 @@ def plan(question: str, lexicon: Lexicon, today: datetime.date) -> Outcome:
         nearest = nearest_questions(nodes, lexicon, lambda text: isinstance(_read(text, lexicon, today), Planned))
         return Refused(outcome.reason_code, outcome.message, outcome.word, nearest)
     return outcome
+
+
+def _compared(question: str, lexicon: Lexicon, today: datetime.date) -> Planned | None:
+    """Whether one number is higher than another is told by both."""
+    text = as_comparison(question)
+    outcome = _read(text, lexicon, today) if text and gate(text) is None else None
+    if not isinstance(outcome, Planned) or not sets_beside(outcome.query) or doubt(text, outcome.query, lexicon.model):
+        return None
+    return Planned(outcome.query, (Span("comparison", 0, len(question)),), (*outcome.notes, "both numbers are shown, side by side"))
 
 
 def _read(question: str, lexicon: Lexicon, today: datetime.date) -> Outcome:
@@ -86,6 +96,7 @@ def _vague(nodes: list[Node], lexicon: Lexicon, today: datetime.date) -> Clarify
 
 def _candidates(nodes: list[Node], lexicon: Lexicon, today: datetime.date, stops: list[Stop]) -> Iterator[_Candidate]:
     try:
+        nodes = without_repeats(nodes)
         reading = Reading(nodes, lexicon, today)
         draft = combined(reading, parts_of(reading))
         for (query, notes), choices in every(lambda choices: _built(Assembly(draft, lexicon, today, choices))):
