@@ -178,12 +178,13 @@ def with_one_reading(nodes: list[Node]) -> Iterator[list[Node]]:
 
 
 def without_repeats(nodes: list[Node]) -> list[Node]:
-    """`a crime loan and a poetry loan` as `a crime and a poetry loan`: a noun that follows both of two values is said once."""
+    """`a crime loan and a poetry loan` as `a crime and a poetry loan`, `crime loans vs poetry loans` alike: the noun is said once."""
     kept = list(nodes)
     for place in range(len(nodes) - 1, 0, -1):
         other = next((k for k in range(place + 2, min(place + 4, len(nodes) - 1)) if nodes[k].cat == "VALUE"), 0)
         alike = other and nodes[place - 1].cat == "VALUE" and nodes[place - 1].reading.dim == nodes[other].reading.dim
-        joined = nodes[place + 1].cat in ("AND", "OR", "VS") if other else False
+        one_each = other and nodes[place + 1].cat == "AND" and nodes[other - 1].text.casefold() in ("a", "an")
+        joined = one_each or (other and nodes[place + 1].cat == "VS")
         if alike and joined and nodes[place].reading.id and nodes[place].text == nodes[other + 1].text:
             del kept[place]
     return kept
