@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -24,16 +24,22 @@ from medflow.specs.tables import load_tables
 from rag_backend.agents.flow import walk
 from rag_backend.agents.turn import Limits, Services, Turn
 from rag_backend.answer import answer_of
+from rag_backend.cache.caches import Caches
+from rag_backend.cache.keys import View, digest
+from rag_backend.cache.planner import CachedPlanner
 from rag_backend.engines.base import Cancellation, Query
 from rag_backend.engines.duckdb import DuckDBEngine
 from rag_backend.engines.reader_files import FOLDER
 from rag_backend.examples import example_patterns
+from rag_backend.model.base import Model
 from rag_backend.planners.base import Outcome
+from rag_backend.planners.claude.set_up import Asking, claude_planner
 from rag_backend.planners.grammar.lexicon import Lexicon
 from rag_backend.planners.grammar.plan import plan
 from rag_backend.query.typed_query import TypedQuery
 from rag_backend.small_cells.shown import ShownInProcess
 from rag_backend.values import ReleaseView, values_of
+from rag_backend.version import version_of
 
 
 @dataclass(frozen=True)
@@ -88,14 +94,18 @@ class Assistants:
         UsageError: no such role. DeclarationError: the knowledge base.
     """
 
-    def __init__(self, settings: Settings, role: str) -> None:
+    def __init__(self, settings: Settings, role: str, utc_today: Callable[[], date] | None = None) -> None:
+        """`utc_today` is needed where a model is asked: its tokens are counted by the day."""
         self._settings = settings
+        self._asked = None if settings.planner == "grammar" else _model(settings, utc_today)
+        self._version = version_of(settings.knowledge_base)
         self._tables = load_tables(settings.knowledge_base)
         self.policy = _policy(settings, self._tables, role)
         self._model = load_semantic_model(settings.knowledge_base)
         self._glossary = load_glossary(settings.knowledge_base, self._model)
         self._examples = example_patterns(load_examples(settings.knowledge_base), self._model)
         self._shown = ShownInProcess()
+        self.caches = Caches.of(settings)
         self._engine = DuckDBEngine(settings, memory=settings.query_memory)
         self._building = threading.Lock()
         self._catalog: Engine | None = None
@@ -128,6 +138,9 @@ class Assistants:
     def close(self) -> None:
         """End the worker processes; a query that still runs is told."""
         self._engine.close()
+        self.caches.close()
+        if self._asked is not None:
+            self._asked.close()
         if self._catalog is not None:
             self._catalog.dispose()
 
@@ -139,31 +152,48 @@ class Assistants:
     def _of(self, release: Release) -> Assistant:
         view = ReleaseView(release, self.policy, self._model, self._engine, self._settings.query_timeout_s)
         values = values_of(view, self._settings.home / FOLDER / str(release.number))
+        seen = View(digest(release.to_json()), self.policy.hash, self._version)
+        lexicon = Lexicon.of(self._model, values)
         services = Services(
             release=release,
             policy=self.policy,
             model=self._model,
             tables=self._tables,
-            planner=GrammarPlanner(Lexicon.of(self._model, values)),
+            planner=CachedPlanner(GrammarPlanner(lexicon), self.caches.plans, seen),
             engine=self._engine,
             limits=Limits(self._settings.row_limit, self._settings.query_timeout_s),
+            view=seen,
+            caches=self.caches,
             spans=values.span,
             glossary=self._glossary,
             examples=self._examples,
             shown=self._shown,
         )
-        return Assistant(services)
+        return Assistant(self._with_model(services, lexicon))
+
+    def _with_model(self, services: Services, lexicon: Lexicon) -> Services:
+        if self._asked is None:
+            return services
+        return replace(services, asks=claude_planner(services, lexicon, Asking(self._asked, self._settings, lambda _: "")))
 
 
 @contextmanager
-def opened(settings: Settings, role: str, release: int | None = None) -> Iterator[Assistant]:
+def opened(settings: Settings, role: str, release: int | None = None, utc_today: Callable[[], date] | None = None) -> Iterator[Assistant]:
     """The assistant of a lake for a role, on the current release or the given one; its processes end with it.
 
     Raises:
         UsageError: no release, or no such role. DeclarationError: the knowledge base. EngineUnavailable: the engine.
     """
-    with closing(Assistants(settings, role)) as assistants:
+    with closing(Assistants(settings, role, utc_today)) as assistants:
         yield assistants.current() if release is None else assistants.of(release)
+
+
+def _model(settings: Settings, utc_today: Callable[[], date] | None) -> Model:
+    if utc_today is None:
+        raise UsageError("MEDFLOW_PLANNER asks a model, whose tokens are counted by the day: give the clock that says which day it is")
+    from rag_backend.model.opened import opened_model
+
+    return opened_model(settings, utc_today)
 
 
 def _policy(settings: Settings, tables: Mapping[str, TableSpec], role: str) -> Policy:

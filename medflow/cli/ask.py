@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from medflow.cli.console import json_option, parse_date, print_json, print_table, settings_of
+from medflow.cli.console import json_option, parse_date, planner_option, print_json, print_table, settings_of, utc_today
 
 _SHOWN = 20
 
@@ -16,13 +16,14 @@ _SHOWN = 20
 @click.option("--role", default="analyst", show_default=True, help="Who asks: business, analyst or engineer.")
 @click.option("--today", metavar="YYYY-MM-DD", help="The day that `last month` and the like count from; default today in UTC.")
 @click.option("--release", type=int, metavar="N", help="Ask an older release.")
+@planner_option
 @json_option
 @click.pass_context
-def ask(ctx: click.Context, question: str, role: str, today: str | None, release: int | None, as_json: bool) -> int:
+def ask(ctx: click.Context, question: str, role: str, today: str | None, release: int | None, planner: str | None, as_json: bool) -> int:
     """Ask a question in plain words: a table and how it was read, or why there is no answer."""
     from rag_backend.assistant import opened
 
-    with opened(settings_of(ctx), role, release) as assistant:
+    with opened(settings_of(ctx, planner=planner), role, release, utc_today) as assistant:
         return _show(assistant.ask(question, parse_date(today)), as_json)
 
 
@@ -36,7 +37,7 @@ def sql(ctx: click.Context, text: str, role: str, release: int | None, as_json: 
     """Run one SELECT on the current release, as far as the role may read."""
     from rag_backend.assistant import opened
 
-    with opened(settings_of(ctx), role, release) as assistant:
+    with opened(settings_of(ctx, planner="grammar"), role, release) as assistant:
         return _show(assistant.sql(text, parse_date(None)), as_json)
 
 

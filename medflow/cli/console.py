@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 date_option = click.option("--date", "run_date", metavar="YYYY-MM-DD", help="The run's date; default today in UTC.")
+planner_option = click.option(
+    "--planner", type=click.Choice(["grammar", "claude", "grammar+claude"]), help="Who reads the question (MEDFLOW_PLANNER)."
+)
 wait_option = click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Wait so long for another run to end.")
 
 
@@ -34,10 +37,15 @@ def site_of(ctx: click.Context, **arguments: Any) -> Site:
     return Site.open(settings_of(ctx, **arguments))
 
 
+def utc_today() -> date:
+    """The day that it is in UTC."""
+    return datetime.now(UTC).date()
+
+
 def parse_date(text: str | None) -> date:
     """A date argument, or today in UTC. Raises UsageError: not a date."""
     if text is None:
-        return datetime.now(UTC).date()
+        return utc_today()
     try:
         return date.fromisoformat(text)
     except ValueError:

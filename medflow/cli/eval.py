@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from medflow.cli.console import json_option, print_json, print_table, progress, settings_of
+from medflow.cli.console import json_option, planner_option, print_json, print_table, progress, settings_of, utc_today
 from medflow.errors import UsageError
 from medflow.settings import Settings
 
@@ -21,9 +21,10 @@ _SHOWN = 15
 @click.command("eval")
 @click.argument("bank", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--data", metavar="N,SEED", help="Ask a new lake of N sample claims instead; it goes with the command.")
+@planner_option
 @json_option
 @click.pass_context
-def eval_bank(ctx: click.Context, bank: Path, data: str | None, as_json: bool) -> int:
+def eval_bank(ctx: click.Context, bank: Path, data: str | None, planner: str | None, as_json: bool) -> int:
     """Put a bank of questions to the assistant; exit 1 if an answer is wrong."""
     from medflow.specs.policy import ROLES
     from rag_backend.assistant import opened
@@ -32,7 +33,8 @@ def eval_bank(ctx: click.Context, bank: Path, data: str | None, as_json: bool) -
     with ExitStack() as stack, progress() as tell:
         settings = stack.enter_context(_sample_lake(ctx, data, tell)) if data else settings_of(ctx)
         tell("opening the release")
-        by_role = {role: stack.enter_context(opened(settings, role)).services for role in ROLES}
+        settings = settings.model_copy(update={"planner": planner or settings.planner})
+        by_role = {role: stack.enter_context(opened(settings, role, utc_today=utc_today)).services for role in ROLES}
         questions = Bank.of(bank, by_role["analyst"].release)
         tell(f"asking {len(questions.questions)} questions")
         result = scores(list(ask_all(questions, by_role)))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
 
 import click
 
-from medflow.cli.console import json_option, print_json, settings_of
+from medflow.cli.console import json_option, print_json, settings_of, utc_today
 from medflow.errors import MissingExtraError
 
-_PACKAGES = ("fastapi", "fastapi_swagger", "uvicorn")
+_PACKAGES = ("fastapi", "fastapi_swagger", "langgraph", "uvicorn")
 
 
 @click.command()
@@ -24,6 +23,9 @@ def serve(ctx: click.Context, role: str, host: str, port: int | None, as_json: b
     """Answer questions over HTTP, for who is on this machine, until it is stopped."""
     try:
         from rag_backend.api import server
+        from rag_backend.api.routes import Desk
+        from rag_backend.checkpoints import conversations
+        from rag_backend.graph import Graph
     except ModuleNotFoundError as missing:
         if missing.name not in _PACKAGES:
             raise
@@ -31,11 +33,16 @@ def serve(ctx: click.Context, role: str, host: str, port: int | None, as_json: b
     from rag_backend.assistant import Assistants
 
     settings = settings_of(ctx)
-    with server.listening(host, settings.api_port if port is None else port) as listening, closing(Assistants(settings, role)) as lake:
+    port = settings.api_port if port is None else port
+    with (
+        server.listening(host, port) as listening,
+        closing(Assistants(settings, role, utc_today)) as lake,
+        conversations(settings.app_db) as kept,
+    ):
         name, number = listening.getsockname()[:2]
         url = f"http://{f'[{name}]' if ':' in name else name}:{number}"
         try:
-            server.serve(lake, listening, lambda: datetime.now(UTC).date(), lambda: _tell(url, role, as_json))
+            server.serve(Desk(lake, utc_today, Graph(kept)), listening, lambda: _tell(url, role, as_json))
         except SystemExit as ended:
             return int(ended.code or 0)
     return 0

@@ -1,4 +1,4 @@
-"""Executor: the rows. It runs proved SQL and nothing else; of a role that may not see small cells it masks them."""
+"""Executor: the rows, kept ones or the engine's. Only proved SQL runs; of a role that may not see small cells these are masked, always."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from medflow.specs.policy import Policy
 from medflow.sql.compile import Dialect, compile_sql
 from rag_backend.agents.turn import Notice, Refusal, Services, Turn
 from rag_backend.agents.validator import proof_of
+from rag_backend.cache.keys import counts_key
+from rag_backend.cache.results import Result
 from rag_backend.engines.base import Cell, EngineUnavailable, Query, QueryTimeout, QueryTooLarge, Table
 from rag_backend.small_cells.suppressed import Measured, Suppressed, suppressed
 from rag_backend.validator import Approved, validate
@@ -28,10 +30,10 @@ def executor(turn: Turn, services: Services) -> Turn:
     Raises:
         QueryCancelled: the asker gave up. QueryFailed: the engine refused proved SQL.
     """
-    if turn.approved is None:
+    if turn.approved is None and turn.kept is None:
         return turn
     try:
-        table = _rows(turn, services, services.policy, turn.approved)
+        turn, table = _measured(turn, services)
         if services.policy.suppress_below is not None and turn.query is not None and (turn.query.metrics or turn.query.having):
             return _masked(turn, services, table)
     except _NotCounted as error:
@@ -41,6 +43,22 @@ def executor(turn: Turn, services: Services) -> Turn:
     except EngineUnavailable as error:
         return replace(turn, refusal=Refusal("engine_unavailable", str(error)))
     return replace(turn, table=table, notices=(*turn.notices, *_cut(table)))
+
+
+def _measured(turn: Turn, services: Services) -> tuple[Turn, Table]:
+    """The table of the turn: the kept one, or what the approved SQL gives, which from now on is kept. Typed SQL never is."""
+    if turn.kept is not None:
+        return turn, turn.kept.table
+    approved, compiled = turn.approved, turn.compiled
+    assert approved is not None
+    if compiled is None or not turn.key:
+        return turn, _rows(turn, services, services.policy, approved)
+
+    def computed() -> Result:
+        return Result(approved.sql, compiled.columns, compiled.base.name, _rows(turn, services, services.policy, approved))
+
+    result, others = services.caches.results.once(turn.key, computed, turn.cancel)
+    return replace(turn, kept=result if others else None), result.table
 
 
 def _rows(turn: Turn, services: Services, policy: Policy, approved: Approved) -> Table:
@@ -62,7 +80,7 @@ def _masked(turn: Turn, services: Services, table: Table) -> Turn:
 
 
 def _counted(sql: str, turn: Turn, services: Services) -> list[tuple[Cell, ...]]:
-    """Rows of a count that no one is shown, under the service's own grant and the same proof.
+    """Rows of a count that no one is shown, under the service's own grant and the same proof; kept as tables are.
 
     Raises:
         _NotCounted: the grant does not suffice, or there is too much to count.
@@ -70,17 +88,22 @@ def _counted(sql: str, turn: Turn, services: Services) -> list[tuple[Cell, ...]]
     policy = services.policy.counting
     if policy is None:
         raise _NotCounted(Refusal("not_permitted", f"nothing is granted to count what stands behind numbers of {services.policy.role}"))
-    outcome = validate(compile_sql(sql, cast("Dialect", services.engine.dialect)), proof_of(services, policy, "semantic"))
-    if not isinstance(outcome, Approved):
-        raise _NotCounted(
-            Refusal(outcome.reason_code, "what stands behind these numbers cannot be counted, so they are not shown; ask for less at once")
-        )
-    table = _rows(turn, services, policy, outcome)
+    key = counts_key(sql, services.counting_view, engine=services.engine_key, rows=services.limits.rows)
+    table = services.caches.counts.found_or_computed(key, lambda: _count(sql, turn, services, policy), turn.cancel).table
     if table.truncated:
         raise _NotCounted(
             Refusal("over_limit", "these are too many groups to count what stands behind each; name fewer groups or a filter")
         )
     return table.rows
+
+
+def _count(sql: str, turn: Turn, services: Services, policy: Policy) -> Result:
+    outcome = validate(compile_sql(sql, cast("Dialect", services.engine.dialect)), proof_of(services, policy, "semantic"))
+    if not isinstance(outcome, Approved):
+        raise _NotCounted(
+            Refusal(outcome.reason_code, "what stands behind these numbers cannot be counted, so they are not shown; ask for less at once")
+        )
+    return Result(outcome.sql, (), "", _rows(turn, services, policy, outcome))
 
 
 def _told(shown: Suppressed, below: int, services: Services) -> list[Notice]:

@@ -39,6 +39,12 @@ def _after_router(turn: Turn) -> str:
     return {"data": "planner", "definition": "retrieval", "greeting": "explainer", "unanswerable": "explainer"}[turn.route]
 
 
+def _after_retrieval(turn: Turn) -> str:
+    if turn.route != "data":
+        return "explainer"
+    return "executor" if turn.kept else "generator"
+
+
 def _unless_refused(following: str) -> Callable[[Turn], str]:
     return lambda turn: "explainer" if turn.refusal else following
 
@@ -50,7 +56,7 @@ def _always(following: str) -> Callable[[Turn], str]:
 EDGES: Mapping[str, Callable[[Turn], str]] = {
     "router": _after_router,
     "planner": _always("retrieval"),
-    "retrieval": lambda turn: "generator" if turn.route == "data" else "explainer",
+    "retrieval": _after_retrieval,
     "generator": _unless_refused("validator"),
     "validator": _unless_refused("executor"),
     "executor": _unless_refused("analyzer"),

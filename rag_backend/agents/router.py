@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rag_backend.agents.turn import Refusal, Services, Turn
+from rag_backend.agents.turn import Notice, Refusal, Services, Turn
 from rag_backend.definitions.reading import Unknown, definition_asked
-from rag_backend.planners.base import Clarify, Definition, Greeting, Refused
+from rag_backend.planners.base import AdHoc, Clarify, Definition, Greeting, Refused
 from rag_backend.query.problems import problems_of
 
 # What the planner says of a question goes before "no such term" for these reasons.
@@ -27,7 +27,9 @@ def router(turn: Turn, services: Services) -> Turn:
     asked = definition_asked(turn.question, services.catalogue)
     if isinstance(asked, Definition):
         return replace(turn, route="definition", kind="definition", outcome=asked)
-    outcome = services.planner.plan(turn.question, turn.today)
+    planning = services.reader.read(turn.question, turn.today, turn.cancel)
+    turn = replace(turn, planning=planning, notices=(*turn.notices, *(Notice(code, text) for code, text in planning.notices)))
+    outcome = planning.outcome
     if asked is not None and not (isinstance(outcome, Refused) and outcome.reason_code in _SAID_FIRST):
         outcome = _undefined(asked)
     if isinstance(outcome, Refused):
@@ -38,7 +40,14 @@ def router(turn: Turn, services: Services) -> Turn:
         return replace(turn, route="definition", kind="definition", outcome=outcome)
     if isinstance(outcome, Greeting):
         return replace(turn, route="greeting", kind="greeting", outcome=outcome)
+    if isinstance(outcome, AdHoc):
+        return replace(turn, route="data", lane="ad_hoc", outcome=outcome, sql=outcome.sql, notices=(*turn.notices, _UNVERIFIED))
     return replace(turn, route="data", outcome=outcome)
+
+
+_UNVERIFIED = Notice(
+    "unverified", "a model wrote this query by itself: it may read what the role may, but nobody has checked what it counts"
+)
 
 
 def _undefined(asked: Unknown) -> Refused:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal
 
 from medflow.lakehouse.releases import Release
 from medflow.specs.glossary import Glossary
 from medflow.specs.policy import Policy
 from medflow.specs.semantic import SemanticModel
 from medflow.specs.table import TableSpec
+from rag_backend.cache.caches import Caches
+from rag_backend.cache.keys import View
+from rag_backend.cache.results import Result
 from rag_backend.definitions.catalogue import Catalogue
 from rag_backend.definitions.sentences import Explained
 from rag_backend.engines.base import Cancellation, QueryEngine, Table
-from rag_backend.planners.base import Option, Outcome, ReasonCode
+from rag_backend.planners.base import Option, Outcome, Planning, ReasonCode
+from rag_backend.planners.reader import Alone, Planner, Reader
 from rag_backend.query.compile import Compiled
 from rag_backend.query.typed_query import TypedQuery
 from rag_backend.small_cells.masks import Reason
@@ -25,17 +29,6 @@ from rag_backend.validator import Approved, Proof
 
 Route = Literal["data", "definition", "greeting", "unanswerable"]
 Kind = Literal["data", "definition", "greeting", "sql"]
-
-
-class Planner(Protocol):
-    """Turns a question into a typed query or says why not; never raises."""
-
-    @property
-    def name(self) -> str: ...
-
-    def plan(self, question: str, today: date) -> Outcome:
-        """One question of at most 1,000 characters; `today` is what relative dates count from."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -57,6 +50,9 @@ class Services:
     planner: Planner
     engine: QueryEngine
     limits: Limits
+    view: View
+    """What everything that is kept of this release and role is kept under."""
+    caches: Caches
     spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
     """First and last day of each date in the release."""
     glossary: Glossary = field(default_factory=Glossary)
@@ -64,11 +60,28 @@ class Services:
     """Approved examples: the pattern of each query to its id."""
     proofs: dict[tuple[str, str], Proof] = field(default_factory=dict, compare=False)
     shown: ShownCells = field(default_factory=ShownInProcess)
+    asks: Reader | None = None
+    """What reads questions, where that is not the planner alone."""
+
+    @property
+    def reader(self) -> Reader:
+        """What reads a question; the planner proves follow-ups."""
+        return self.asks or Alone(self.planner)
 
     @cached_property
     def catalogue(self) -> Catalogue:
         """What has a definition that this role may read."""
         return Catalogue(self.model, self.glossary, self.tables, self.policy.tables)
+
+    @cached_property
+    def counting_view(self) -> View:
+        """The same release under the policy that the service counts by."""
+        return replace(self.view, policy=self.policy.counting.hash if self.policy.counting else "")
+
+    @cached_property
+    def engine_key(self) -> str:
+        """The engine as keys name it."""
+        return f"{self.engine.name} {self.engine.dialect}"
 
 
 @dataclass(frozen=True)
@@ -107,12 +120,18 @@ class Turn:
     kind: Kind = "data"
     route: Route = "data"
     outcome: Outcome | None = None
+    planning: Planning | None = None
+    """How the question was read, and what that took; none where nothing had to be read."""
     parts: tuple[TypedQuery, ...] = ()
     sql: str = ""
     lane: str = "semantic"
     user: str = ""
     definitions: tuple[Explained, ...] = ()
     examples: tuple[str, ...] = ()
+    key: str = ""
+    """Under which the measured table is kept; '' = it is not."""
+    kept: Result | None = None
+    """The measured table, where it came from the cache: then there is no SQL to approve or to run."""
     compiled: Compiled | None = None
     approved: Approved | None = None
     table: Table | None = None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from datetime import date
 
 from fastapi import FastAPI
 
@@ -19,16 +18,15 @@ from rag_backend.assistant import Assistants
 _ABOUT = "Questions in plain words, typed queries and SQL, answered for one role. A refusal is an answer; problems are RFC 9457."
 
 
-def create_app(assistants: Assistants, today: Callable[[], date], hosts: Iterable[str]) -> FastAPI:
+def create_app(desk: Desk, hosts: Iterable[str]) -> FastAPI:
     """The API of one lake and role. `hosts` are the names with port that it answers to; it ends the assistants when it ends."""
-    desk = Desk(assistants, today)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.desk = desk
-        desk.asking.begin(lambda: _prepare(assistants))
+        desk.asking.begin(lambda: _prepare(desk.assistants))
         yield
-        assistants.close()
+        desk.assistants.close()
         desk.asking.close()
 
     app = FastAPI(title="MedFlow", description=_ABOUT, version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)

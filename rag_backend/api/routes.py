@@ -12,23 +12,25 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
+from rag_backend.agents.flow import walk
+from rag_backend.agents.turn import Services, Turn
+from rag_backend.answer import answer_of
 from rag_backend.api.asking import Asking
 from rag_backend.api.bodies import Answer, AskBody, Health, Problem, ReadableColumn, ReadableTable, Readiness, SqlBody, Tables
-from rag_backend.api.conversations import Conversations
 from rag_backend.api.problems import ProblemError
 from rag_backend.assistant import Assistant, Assistants
 from rag_backend.engines.base import Cancellation
-from rag_backend.query.typed_query import TypedQuery
+from rag_backend.graph import Graph, Work
 
 
 @dataclass(frozen=True)
 class Desk:
-    """What the handlers share: one lake and role, the clock, the questions under way, the open clarifications."""
+    """What the handlers share: one lake and role, the clock, the graph with its conversations, the questions under way."""
 
     assistants: Assistants
     today: Callable[[], date]
+    graph: Graph
     asking: Asking = field(default_factory=Asking)
-    conversations: Conversations = field(default_factory=Conversations)
 
 
 def _desk(request: Request) -> Desk:
@@ -59,14 +61,12 @@ async def ask(body: AskBody, request: Request, desk: TheDesk) -> JSONResponse:
     today, conversation = body.today or desk.today(), body.conversation_id or uuid.uuid4().hex
 
     def answered(cancel: Cancellation) -> JSONResponse:
-        assistant = desk.assistants.current()
+        services = desk.assistants.current().services
+        work = Work(services, cancel)
         if body.option_id is not None:
-            question, chosen = _chosen(desk, conversation, body.option_id)
-            return _sent(assistant.query(chosen, today, cancel, question=question), conversation)
-        typed = body.typed_query
-        answer = assistant.ask(body.question or "", today, cancel) if typed is None else assistant.query(typed, today, cancel)
-        desk.conversations.remember(conversation, answer)
-        return _sent(answer, conversation)
+            return _sent(_chosen(desk, body.option_id, work, conversation), services, conversation)
+        parts = () if body.typed_query is None else (body.typed_query,)
+        return _sent(desk.graph.ask(Turn(body.question or "", today, cancel, parts=parts), work, conversation), services, conversation)
 
     return await desk.asking.run(request, answered)
 
@@ -76,8 +76,9 @@ async def sql(body: SqlBody, request: Request, desk: TheDesk) -> JSONResponse:
     """One SELECT, as far as the role may read."""
 
     def answered(cancel: Cancellation) -> JSONResponse:
-        answer = desk.assistants.current().sql(body.sql, desk.today(), cancel)
-        return _sent(answer, body.conversation_id or uuid.uuid4().hex)
+        services = desk.assistants.current().services
+        turn = walk(Turn(body.sql, desk.today(), cancel, kind="sql", sql=body.sql, lane="sql"), services)
+        return _sent(turn, services, body.conversation_id or uuid.uuid4().hex)
 
     return await desk.asking.run(request, answered)
 
@@ -106,17 +107,17 @@ async def ready(request: Request, desk: TheDesk) -> Readiness:
     return Readiness(release=(await desk.asking.run(request, checked)).services.release.number)
 
 
-def _chosen(desk: Desk, conversation: str, option: str) -> tuple[str, TypedQuery]:
-    chosen = desk.conversations.chosen(conversation, option)
-    if chosen is None:
-        told = "no such option is open in this conversation: options are kept until another question is asked, and not over a restart"
+def _chosen(desk: Desk, option: str, work: Work, conversation: str) -> Turn:
+    turn = desk.graph.choose(option, work, conversation)
+    if turn is None:
+        told = "no such option is open in this conversation: options are kept until another question is asked in it"
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "no-such-option", told)
-    return chosen
+    return turn
 
 
-def _sent(answer: dict[str, Any], conversation: str) -> JSONResponse:
+def _sent(turn: Turn, services: Services, conversation: str) -> JSONResponse:
     """The reply, written out in full here: a long one would keep the server from listening."""
-    return JSONResponse({"answer_id": uuid.uuid4().hex, "conversation_id": conversation, **answer})
+    return JSONResponse({"answer_id": uuid.uuid4().hex, "conversation_id": conversation, **answer_of(turn, services)})
 
 
 def _readable(assistant: Assistant) -> Tables:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import uvicorn
 
 from medflow.errors import UsageError
 from rag_backend.api.app import create_app
-from rag_backend.assistant import Assistants
+from rag_backend.api.routes import Desk
 
 LOOPBACK = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1", "::1": "::1"}
 _SECONDS_TO_END = 5
@@ -35,12 +34,12 @@ def listening(host: str, port: int) -> socket.socket:
         raise UsageError(f"port {port} of {host} cannot be used: {error.strerror}; choose another one (--port, MEDFLOW_API_PORT)") from None
 
 
-def serve(assistants: Assistants, on: socket.socket, today: Callable[[], date], tell: Callable[[], None]) -> None:
+def serve(desk: Desk, on: socket.socket, tell: Callable[[], None]) -> None:
     """Answer until SIGINT or SIGTERM; then end what is under way, the worker processes too. `tell` is called when it listens."""
     port = on.getsockname()[1]
     hosts = [f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")]
     config = uvicorn.Config(
-        create_app(assistants, today, hosts),
+        create_app(desk, hosts),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from rag_backend.query.typed_query import TypedQuery
@@ -80,4 +81,31 @@ class Refused:
     nearest: tuple[str, ...] = ()
 
 
-Outcome = Planned | Clarify | Definition | Greeting | Refused
+@dataclass(frozen=True)
+class AdHoc:
+    """SQL that a model wrote by itself; nothing is known of it but that the validator has to look at it."""
+
+    sql: str
+
+
+Outcome = Planned | Clarify | Definition | Greeting | Refused | AdHoc
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a model took: tokens, those of them that it had kept from before, and US dollars where a price is known."""
+
+    tokens: int = 0
+    cached_tokens: int = 0
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Planning:
+    """How a question was read, by which planner. `notices` are (code, text); `lasting`: the same question would be read so again."""
+
+    outcome: Outcome
+    planner: str
+    notices: tuple[tuple[str, str], ...] = ()
+    spent: Spent = Spent()
+    lasting: bool = True

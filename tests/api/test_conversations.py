@@ -6,14 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from rag_backend.api.conversations import Conversations
-from tests.api.server import TODAY, Server
+from tests.api.server import TODAY, Server, serving
+from tests.support.lake import Lake
 
 _VAGUE = "what is the cost by payer"
-
-
-def option(number: str) -> dict[str, object]:
-    return {"id": number, "label": number, "typed_query": {"metrics": [{"id": f"metric_{number}"}]}}
 
 
 def test_an_option_answers_the_question(server: Server) -> None:
@@ -60,12 +56,16 @@ def test_conversations_do_not_mix(server: Server) -> None:
         assert list(pool.map(talk, range(12))) == [200, 422] * 6
 
 
-def test_the_oldest_is_forgotten_first() -> None:
-    """What is kept is bounded, and what was asked back again is the newest."""
-    kept = Conversations(kept=2)
-    for name in ("a", "b", "a", "c"):
-        kept.remember(name, {"question": f"of {name}", "options": [option("1")]})
-    assert kept.chosen("b", "1") is None
-    assert [kept.chosen(name, "1")[0] for name in ("a", "c")] == ["of a", "of c"]
-    kept.remember("a", {"question": "another", "options": []})
-    assert kept.chosen("a", "1") is None
+def test_an_option_outlives_its_server(small: Lake) -> None:
+    """Another process takes the question up where it was asked back, and what was kept of it holds no row."""
+    with serving(small) as first:
+        asked = first.ask(_VAGUE, conversation_id="over")
+        rows = first.answer("/ask", typed_query=asked["options"][0]["typed_query"])["rows"]
+    with serving(small) as second:
+        chosen = {"option_id": asked["options"][0]["id"], "conversation_id": "over"}
+        answer = second.answer("/ask", **chosen)
+        assert (answer["status"], answer["question"], answer["rows"]) == ("answered", _VAGUE, rows)
+        assert second.answer("/ask", **chosen)["rows"] == rows
+    kept = (small.home / "app.db").read_bytes() + b"".join(path.read_bytes() for path in small.home.glob("app.db-*"))
+    assert _VAGUE.encode() in kept
+    assert not [amount for _, amount in rows if str(amount).encode() in kept]

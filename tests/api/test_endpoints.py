@@ -16,7 +16,7 @@ from tests.api.server import TODAY, Server, serving
 from tests.support.lake import Lake
 
 _COUNTED = {"metrics": [{"id": "claim_count"}], "group_by": [{"dim": "payer"}]}
-_PASSING = {"answer_id", "conversation_id", "timings"}
+_PASSING = {"answer_id", "conversation_id", "timings", "cached"}
 
 
 def lasting(answer: dict[str, Any]) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def lasting(answer: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("question", ["claims by payer", "Which payer has the highest denial rate?", "what is a denial rate", "hello"])
 def test_an_answer_is_the_command_line_s(question: str, server: Server, small: Lake) -> None:
-    """The same walk over the same table: only ids and milliseconds differ."""
+    """The same walk over the same table: only ids, milliseconds and whether it was kept differ."""
     with opened(small.settings, "analyst") as assistant:
         expected = assistant.ask(question, date.fromisoformat(TODAY))
     answer = server.ask(question)
