@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -34,6 +34,7 @@ from rag_backend.examples import example_patterns
 from rag_backend.model.base import Model
 from rag_backend.planners.base import Outcome
 from rag_backend.planners.claude.set_up import Asking, claude_planner
+from rag_backend.planners.claude.wording import worded_by
 from rag_backend.planners.grammar.lexicon import Lexicon
 from rag_backend.planners.grammar.plan import plan
 from rag_backend.query.typed_query import TypedQuery
@@ -94,10 +95,12 @@ class Assistants:
         UsageError: no such role. DeclarationError: the knowledge base.
     """
 
-    def __init__(self, settings: Settings, role: str, utc_today: Callable[[], date] | None = None) -> None:
-        """`utc_today` is needed where a model is asked: its tokens are counted by the day."""
+    def __init__(self, settings: Settings, role: str, model: Model | None = None) -> None:
+        """`model` is who is asked where `settings.planner` asks one; whoever opened it closes it."""
+        if settings.planner != "grammar" and model is None:
+            raise UsageError(f"MEDFLOW_PLANNER={settings.planner} asks a model, and none is given")
         self._settings = settings
-        self._asked = None if settings.planner == "grammar" else _model(settings, utc_today)
+        self._asked = None if settings.planner == "grammar" else model
         self._version = version_of(settings.knowledge_base)
         self._tables = load_tables(settings.knowledge_base)
         self.policy = _policy(settings, self._tables, role)
@@ -139,8 +142,6 @@ class Assistants:
         """End the worker processes; a query that still runs is told."""
         self._engine.close()
         self.caches.close()
-        if self._asked is not None:
-            self._asked.close()
         if self._catalog is not None:
             self._catalog.dispose()
 
@@ -174,26 +175,19 @@ class Assistants:
     def _with_model(self, services: Services, lexicon: Lexicon) -> Services:
         if self._asked is None:
             return services
-        return replace(services, asks=claude_planner(services, lexicon, Asking(self._asked, self._settings, lambda _: "")))
+        wording = worded_by(self._asked, self._settings.model_light) if self._settings.model_light else None
+        return replace(services, asks=claude_planner(services, lexicon, Asking(self._asked, self._settings, lambda _: "")), wording=wording)
 
 
 @contextmanager
-def opened(settings: Settings, role: str, release: int | None = None, utc_today: Callable[[], date] | None = None) -> Iterator[Assistant]:
+def opened(settings: Settings, role: str, release: int | None = None, model: Model | None = None) -> Iterator[Assistant]:
     """The assistant of a lake for a role, on the current release or the given one; its processes end with it.
 
     Raises:
         UsageError: no release, or no such role. DeclarationError: the knowledge base. EngineUnavailable: the engine.
     """
-    with closing(Assistants(settings, role, utc_today)) as assistants:
+    with closing(Assistants(settings, role, model)) as assistants:
         yield assistants.current() if release is None else assistants.of(release)
-
-
-def _model(settings: Settings, utc_today: Callable[[], date] | None) -> Model:
-    if utc_today is None:
-        raise UsageError("MEDFLOW_PLANNER asks a model, whose tokens are counted by the day: give the clock that says which day it is")
-    from rag_backend.model.opened import opened_model
-
-    return opened_model(settings, utc_today)
 
 
 def _policy(settings: Settings, tables: Mapping[str, TableSpec], role: str) -> Policy:

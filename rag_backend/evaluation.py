@@ -28,7 +28,7 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Asked:
-    """One wording of one question of the bank, and how it went. `seconds` is the whole answer's."""
+    """One wording of one question of the bank, and how it went. `seconds` is the whole answer's; `fallback`: the model was not used."""
 
     id: str
     slice: str
@@ -37,6 +37,8 @@ class Asked:
     mark: Mark
     told: str
     seconds: float
+    fallback: bool = False
+    tokens: int = 0
 
 
 @dataclass
@@ -86,7 +88,9 @@ def ask_all(bank: Bank, by_role: dict[str, Services]) -> Iterator[Asked]:
             turn = walk(Turn(wording, date.fromisoformat(question["today"]), user=f"{bank.name} {question['id']}"), services)
             seconds = time.perf_counter() - begun
             mark, told = _marked(question, turn, bank)
-            yield Asked(question["id"], question["slice"], question["kind"], wording, mark, told, seconds)
+            fallback = any(notice.code == "planner_fallback" for notice in turn.notices)
+            tokens = turn.planning.spent.tokens if turn.planning else 0
+            yield Asked(question["id"], question["slice"], question["kind"], wording, mark, told, seconds, fallback, tokens)
 
 
 def _marked(question: dict[str, Any], turn: Turn, bank: Bank) -> tuple[Mark, str]:
@@ -179,4 +183,6 @@ def _score(asked: Sequence[Asked]) -> dict[str, Any]:
         "rs10": round(100 * (good - 10 * wrong) / len(asked), 2),
         "p50_ms": round(cuts[9], 1),
         "p95_ms": round(cuts[18], 1),
+        "fallbacks": sum(one.fallback for one in asked),
+        "tokens": sum(one.tokens for one in asked),
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from medflow.cli.console import json_option, parse_date, planner_option, print_json, print_table, settings_of, utc_today
+from medflow.cli.console import json_option, model_of, parse_date, planner_option, print_json, print_table, settings_of
 
 _SHOWN = 20
 
@@ -23,7 +23,8 @@ def ask(ctx: click.Context, question: str, role: str, today: str | None, release
     """Ask a question in plain words: a table and how it was read, or why there is no answer."""
     from rag_backend.assistant import opened
 
-    with opened(settings_of(ctx, planner=planner), role, release, utc_today) as assistant:
+    settings = settings_of(ctx, planner=planner)
+    with model_of(settings) as model, opened(settings, role, release, model) as assistant:
         return _show(assistant.ask(question, parse_date(today)), as_json)
 
 

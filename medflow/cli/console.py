@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from medflow.errors import UsageError
 from medflow.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from rag_backend.model.base import Model
     from spark_jobs.pipeline import Order, Site
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -59,6 +60,18 @@ def order_of(run_date: str | None, wait: float) -> Iterator[Order]:
 
     with progress() as report:
         yield Order(run_date=parse_date(run_date), clock=lambda: datetime.now(UTC), wait_seconds=wait, report=report)
+
+
+@contextmanager
+def model_of(settings: Settings) -> Iterator[Model | None]:
+    """The model that the planner asks, closed at the end; None where the planner asks nobody."""
+    if settings.planner == "grammar":
+        yield None
+        return
+    from rag_backend.model.opened import opened_model
+
+    with closing(opened_model(settings, utc_today)) as model:
+        yield model
 
 
 @contextmanager

@@ -8,23 +8,30 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from medflow.cli.console import json_option, planner_option, print_json, print_table, progress, settings_of, utc_today
+from medflow.cli.console import json_option, model_of, planner_option, print_json, print_table, progress, settings_of
 from medflow.errors import UsageError
 from medflow.settings import Settings
 
+if TYPE_CHECKING:
+    from rag_backend.model.base import Model
+
 _SHOWN = 15
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command("eval")
 @click.argument("bank", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--data", metavar="N,SEED", help="Ask a new lake of N sample claims instead; it goes with the command.")
 @planner_option
+@click.option("--record", type=_FILE, help="Keep what the model replies in this file; it holds the questions, and no key.")
+@click.option("--replay", type=_FILE, help="Ask nobody: take the replies from a file that --record wrote.")
 @json_option
 @click.pass_context
-def eval_bank(ctx: click.Context, bank: Path, data: str | None, planner: str | None, as_json: bool) -> int:
+def eval_bank(ctx: click.Context, /, bank: Path, data: str | None, **chosen: Any) -> int:
     """Put a bank of questions to the assistant; exit 1 if an answer is wrong."""
     from medflow.specs.policy import ROLES
     from rag_backend.assistant import opened
@@ -33,12 +40,13 @@ def eval_bank(ctx: click.Context, bank: Path, data: str | None, planner: str | N
     with ExitStack() as stack, progress() as tell:
         settings = stack.enter_context(_sample_lake(ctx, data, tell)) if data else settings_of(ctx)
         tell("opening the release")
-        settings = settings.model_copy(update={"planner": planner or settings.planner})
-        by_role = {role: stack.enter_context(opened(settings, role, utc_today=utc_today)).services for role in ROLES}
+        settings = settings.model_copy(update={"planner": chosen["planner"] or settings.planner})
+        model = stack.enter_context(_model(settings, chosen["record"], chosen["replay"]))
+        by_role = {role: stack.enter_context(opened(settings, role, model=model)).services for role in ROLES}
         questions = Bank.of(bank, by_role["analyst"].release)
         tell(f"asking {len(questions.questions)} questions")
         result = scores(list(ask_all(questions, by_role)))
-    if as_json:
+    if chosen["as_json"]:
         print_json(result)
     else:
         columns = ("asked", "answered", "right", "wrong", "coverage", "precision", "held_back", "rs10", "p95_ms")
@@ -46,7 +54,26 @@ def eval_bank(ctx: click.Context, bank: Path, data: str | None, planner: str | N
         print_table(str(bank), ("slice", *columns), rows, right=range(1, len(columns) + 1))
         for failure in [one for one in result["failures"] if one["mark"] == "wrong"][:_SHOWN]:
             click.echo(f"wrong: {failure['wording']}\n       {failure['told']}")
+    if chosen["replay"] and result["total"]["fallbacks"]:
+        raise UsageError(f"{chosen['replay']} has no reply for {result['total']['fallbacks']} wordings: record them again")
     return 1 if result["total"]["wrong"] else 0
+
+
+@contextmanager
+def _model(settings: Settings, record: Path | None, replay: Path | None) -> Iterator[Model | None]:
+    if (record or replay) and (settings.planner == "grammar" or (record and replay)):
+        raise UsageError("--record and --replay are for a planner that asks a model: give one of them, with --planner claude")
+    if not (record or replay):
+        with model_of(settings) as model:
+            yield model
+        return
+    from rag_backend.model.recorded import RecordedModel
+
+    if replay:
+        yield RecordedModel(None, replay, "replay")
+    elif record:
+        with model_of(settings) as model:
+            yield RecordedModel(model, record, "record")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import click
 
-from medflow.cli.console import json_option, print_json, settings_of, utc_today
+from medflow.cli.console import json_option, model_of, print_json, settings_of, utc_today
 from medflow.errors import MissingExtraError
 
 _PACKAGES = ("fastapi", "fastapi_swagger", "langgraph", "uvicorn")
@@ -36,7 +36,8 @@ def serve(ctx: click.Context, role: str, host: str, port: int | None, as_json: b
     port = settings.api_port if port is None else port
     with (
         server.listening(host, port) as listening,
-        closing(Assistants(settings, role, utc_today)) as lake,
+        model_of(settings) as model,
+        closing(Assistants(settings, role, model)) as lake,
         conversations(settings.app_db) as kept,
     ):
         name, number = listening.getsockname()[:2]

@@ -7,9 +7,14 @@ from datetime import date, timedelta
 
 from medflow.specs.semantic import SemanticModel
 from rag_backend.agents.turn import Notice, Services, Turn
+from rag_backend.engines.base import Table
 from rag_backend.labels import labelled
+from rag_backend.planners.claude.wording import ROWS_TOLD, Facts
+from rag_backend.query.compile import Compiled
 from rag_backend.query.typed_query import TypedQuery
 from rag_backend.query.words import in_words
+
+_BY_A_MODEL = "a query that a model wrote for this question; what it counts is not verified"
 
 
 def explainer(turn: Turn, services: Services) -> Turn:
@@ -20,6 +25,8 @@ def explainer(turn: Turn, services: Services) -> Turn:
         return replace(turn, explanation="\n".join(one.sentence for one in turn.definitions))
     if turn.refusal or turn.clarification:
         return replace(turn, explanation=turn.refusal.message if turn.refusal else turn.clarification)
+    if turn.lane == "ad_hoc" and turn.table is not None:
+        return replace(turn, interpretation=_BY_A_MODEL, explanation=f"{len(turn.table.rows):,} rows.")
     if turn.query is None:
         return turn
     read = in_words(turn.query, services.model)
@@ -27,7 +34,36 @@ def explainer(turn: Turn, services: Services) -> Turn:
     if not turn.query.time.date and turn.query.form == "measure":
         notices = (*notices, Notice("whole_release", "no time is named: the whole release is counted"))
     notices = (*notices, *_run_out(turn.query, services))
-    return replace(turn, interpretation=read, explanation=_told(turn, services.model), notices=notices)
+    return _worded(replace(turn, interpretation=read, explanation=_told(turn, services.model), notices=notices), services)
+
+
+def _worded(turn: Turn, services: Services) -> Turn:
+    """The turn with an explanation in a model's words, if a model read the question and says something that can be used."""
+    planning, compiled, query = turn.planning, turn.compiled, turn.query
+    if services.wording is None or planning is None or planning.planner != "claude" or not planning.spent.tokens:
+        return turn
+    if turn.table is None or not turn.table.rows or compiled is None or query is None or any(use.where for use in query.metrics):
+        return turn  # labels of metrics with conditions of their own hold values
+    worded = services.wording(_facts(turn, turn.table, compiled, services.model), turn.cancel)
+    planning = replace(planning, spent=planning.spent.and_then(worded.spent))
+    findings = " ".join(f"{finding.text}." for finding in turn.findings)
+    return replace(turn, planning=planning, explanation=f"{worded.text} {findings}".strip() if worded.text else turn.explanation)
+
+
+def _facts(turn: Turn, table: Table, compiled: Compiled, model: SemanticModel) -> Facts:
+    """Labels and order, and the first cells as people read them; a masked one is none of them."""
+    columns, masked = compiled.columns, {(row, column) for row, column, _ in turn.suppressed}
+    cells = {
+        (row + 1, place + 1): shown(labelled(model, column.name, table.rows[row][place]), column.unit)
+        for row in range(min(len(table.rows), ROWS_TOLD))
+        for place, column in enumerate(columns)
+        if (row, column.name) not in masked
+    }
+    labels = {column.name: column.label for column in columns}
+    order = turn.query.order_by if turn.query else ()
+    known = [f"in the order of {labels[one.by]}, {'highest' if one.desc else 'lowest'} first" for one in order if one.by in labels]
+    named = tuple(f"{column.label} ({column.unit or 'group'})" for column in columns)
+    return Facts(named, (*known, "one row" if len(table.rows) == 1 else "several rows"), cells)
 
 
 def _run_out(query: TypedQuery, services: Services) -> tuple[Notice, ...]:

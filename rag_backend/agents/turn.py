@@ -20,6 +20,7 @@ from rag_backend.definitions.catalogue import Catalogue
 from rag_backend.definitions.sentences import Explained
 from rag_backend.engines.base import Cancellation, QueryEngine, Table
 from rag_backend.planners.base import Option, Outcome, Planning, ReasonCode
+from rag_backend.planners.claude.wording import Wording
 from rag_backend.planners.reader import Alone, Planner, Reader
 from rag_backend.query.compile import Compiled
 from rag_backend.query.typed_query import TypedQuery
@@ -62,6 +63,8 @@ class Services:
     shown: ShownCells = field(default_factory=ShownInProcess)
     asks: Reader | None = None
     """What reads questions, where that is not the planner alone."""
+    wording: Wording | None = None
+    """What puts an explanation in words of its own; the template stands without it."""
 
     @property
     def reader(self) -> Reader:

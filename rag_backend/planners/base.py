@@ -99,6 +99,11 @@ class Spent:
     cached_tokens: int = 0
     cost: Decimal | None = None
 
+    def and_then(self, more: Spent) -> Spent:
+        """Both together."""
+        cost = None if self.cost is None and more.cost is None else (self.cost or Decimal(0)) + (more.cost or Decimal(0))
+        return Spent(self.tokens + more.tokens, self.cached_tokens + more.cached_tokens, cost)
+
 
 @dataclass(frozen=True)
 class Planning:

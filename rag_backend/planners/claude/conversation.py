@@ -36,8 +36,7 @@ class Conversation:
 
     def took(self, reply: ModelReply, cost: Decimal | None) -> None:
         """Count a reply."""
-        total = None if cost is None else cost + (self.spent.cost or Decimal(0))
-        self.spent = Spent(self.spent.tokens + reply.usage.total, self.spent.cached_tokens + reply.usage.cache_read, total)
+        self.spent = self.spent.and_then(Spent(reply.usage.total, reply.usage.cache_read, cost))
 
     def objects(self, reply: ModelReply, problem: str) -> None:
         """Hand a reply back with what is wrong with it."""
