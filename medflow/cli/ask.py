@@ -60,25 +60,32 @@ def tell(answer: dict[str, Any]) -> None:
         click.echo(answer["explanation"])
         _listed("Did you mean:", [option["label"] for option in answer["options"]])
         return
-    if answer["rows"]:
-        from rag_backend.agents.explainer import shown
-
-        units = [column["unit"] for column in answer["columns"]]
-        rows = [[shown(cell, unit) for cell, unit in zip(row, units, strict=True)] for row in answer["rows"][:_SHOWN]]
-        places = {column["name"]: place for place, column in enumerate(answer["columns"])}
-        for row, name, _ in answer["suppressed_cells"]:
-            if row < _SHOWN:
-                rows[row][places[name]] = "masked"
-        numbers = [place for place, column in enumerate(answer["columns"]) if column["unit"]]
-        print_table("", tuple(column["label"] for column in answer["columns"]), rows, right=numbers)
-        if answer["row_count"] > _SHOWN:
-            click.echo(f"... {answer['row_count'] - _SHOWN:,} more rows; --json shows all")
+    for part in answer["parts"] or [answer]:
+        _table(part)
     click.echo(answer["explanation"])
     for line in (f"Read as: {answer['interpretation']}" if answer["interpretation"] else "", *(n["text"] for n in answer["notices"])):
         if line:
             click.echo(line)
     click.echo(f"Release {answer['release']['number']} of {answer['release']['created_at'][:16]}, {answer['lane']} lane")
     _listed("Next:", answer["follow_ups"])
+
+
+def _table(part: dict[str, Any]) -> None:
+    """The first rows of an answer, or of one of its parts."""
+    if not part["rows"]:
+        return
+    from rag_backend.agents.explainer import shown
+
+    units = [column["unit"] for column in part["columns"]]
+    rows = [[shown(cell, unit) for cell, unit in zip(row, units, strict=True)] for row in part["rows"][:_SHOWN]]
+    places = {column["name"]: place for place, column in enumerate(part["columns"])}
+    for row, name, _ in part["suppressed_cells"]:
+        if row < _SHOWN:
+            rows[row][places[name]] = "masked"
+    numbers = [place for place, column in enumerate(part["columns"]) if column["unit"]]
+    print_table("", tuple(column["label"] for column in part["columns"]), rows, right=numbers)
+    if part["row_count"] > _SHOWN:
+        click.echo(f"... {part['row_count'] - _SHOWN:,} more rows; --json shows all")
 
 
 def _listed(title: str, lines: list[str]) -> None:

@@ -10,6 +10,7 @@ from rag_backend.agents.analyzer import analyzer
 from rag_backend.agents.executor import executor
 from rag_backend.agents.explainer import explainer
 from rag_backend.agents.generator import generator
+from rag_backend.agents.parts import for_each_part
 from rag_backend.agents.planner import planner
 from rag_backend.agents.retrieval import retrieval
 from rag_backend.agents.router import router
@@ -23,12 +24,12 @@ END = ""
 AGENTS: Mapping[str, Agent] = {
     "router": router,
     "planner": planner,
-    "retrieval": retrieval,
-    "generator": generator,
-    "validator": validator,
-    "executor": executor,
-    "analyzer": analyzer,
-    "explainer": explainer,
+    "retrieval": for_each_part(retrieval),
+    "generator": for_each_part(generator),
+    "validator": for_each_part(validator),
+    "executor": for_each_part(executor),
+    "analyzer": for_each_part(analyzer),
+    "explainer": for_each_part(explainer),
     "suggester": suggester,
 }
 
@@ -42,7 +43,7 @@ def _after_router(turn: Turn) -> str:
 def _after_retrieval(turn: Turn) -> str:
     if turn.route != "data":
         return "explainer"
-    return "executor" if turn.kept else "generator"
+    return "executor" if all(part.kept for part in (turn, *turn.others)) else "generator"
 
 
 def _unless_refused(following: str) -> Callable[[Turn], str]:

@@ -17,7 +17,7 @@ from rag_backend.query.typed_query import TypedQuery
 def generator(turn: Turn, services: Services) -> Turn:
     """The turn with its SQL, or a refusal that names the finer detail that the role may not read."""
     query = turn.query
-    if query is None:
+    if query is None or turn.kept is not None:
         return turn
     if problems := problems_of(query, services.model):
         return replace(turn, refusal=Refusal("not_understood", problems[0]))

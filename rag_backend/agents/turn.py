@@ -126,6 +126,8 @@ class Turn:
     planning: Planning | None = None
     """How the question was read, and what that took; none where nothing had to be read."""
     parts: tuple[TypedQuery, ...] = ()
+    others: tuple[Turn, ...] = ()
+    """The other questions of a compound one, each on its own way; what is said of this turn is said of the first."""
     sql: str = ""
     lane: str = "semantic"
     user: str = ""

@@ -82,13 +82,20 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Compound:
+    """Several questions in one, each of which stands alone."""
+
+    parts: tuple[Planned, ...]
+
+
+@dataclass(frozen=True)
 class AdHoc:
     """SQL that a model wrote by itself; nothing is known of it but that the validator has to look at it."""
 
     sql: str
 
 
-Outcome = Planned | Clarify | Definition | Greeting | Refused | AdHoc
+Outcome = Planned | Clarify | Definition | Greeting | Refused | Compound | AdHoc
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The explanation in the model's words, of a table that it never sees: sentences with placeholders for cells, filled in here.
 
-What it is told are column labels, units, the order, and what the findings are of. What it says is used only if it claims nothing by
+What it is told are column labels, units, the order, and what the findings are of. What it says is used only if it asserts nothing by
 itself: no digit, no comparison that the facts do not make, no masked cell. Else the template stands.
 """
 
@@ -19,7 +19,7 @@ from rag_backend.planners.base import Spent
 ROWS_TOLD = 5
 _LONGEST, _TOKENS = 400, 300
 _CELL = re.compile(r"\{r(\d+)c(\d+)\}")
-_CLAIMS = re.compile(
+_ASSERTS = re.compile(
     r"\b(\w+(?:est|er) than|(?:high|low|larg|small|great|few|long|short)(?:er|est)|most|least|more|less|fewer|top|bottom"
     r"|best|worst|first|last|lead\w*|ahead|behind|follow\w*"
     r"|r[oi]se\w*|f[ae]ll\w*|increas\w+|decreas\w+|grew|grow\w*|drop\w*|declin\w+|doubl\w+|half|twice|trend\w*|average|total|because|due"
@@ -77,9 +77,9 @@ def filled(text: str, facts: Facts) -> str:
     plain = " ".join(text.split())
     bare = _CELL.sub("", plain)
     told = " ".join((*facts.columns, *facts.known)).casefold()
-    claims = [match.group().casefold() for match in _CLAIMS.finditer(bare)]
+    asserted = [match.group().casefold() for match in _ASSERTS.finditer(bare)]
     places = [(int(row), int(column)) for row, column in _CELL.findall(plain)]
     fit = plain and len(plain) <= _LONGEST and not re.search(r"[\d{}]", bare) and not _UNFIT.search(bare)
-    if not fit or any(claim not in told for claim in claims) or any(place not in facts.cells for place in places):
+    if not fit or any(word not in told for word in asserted) or any(place not in facts.cells for place in places):
         return ""
     return _CELL.sub(lambda match: facts.cells[int(match[1]), int(match[2])], plain)

@@ -11,6 +11,7 @@ from rag_backend.planners.grammar.assemble import Assembly
 from rag_backend.planners.grammar.choices import every
 from rag_backend.planners.grammar.chunks import parts_of
 from rag_backend.planners.grammar.combine import combined
+from rag_backend.planners.grammar.compound import compound
 from rag_backend.planners.grammar.doubts import doubt
 from rag_backend.planners.grammar.draft import Draft, Reading, Stop
 from rag_backend.planners.grammar.gates import gate
@@ -44,12 +45,20 @@ def plan(question: str, lexicon: Lexicon, today: datetime.date) -> Outcome:
     outcome = _read(question, lexicon, today)
     if isinstance(outcome, Planned):
         return doubt(question, outcome.query, lexicon.model) or outcome
+    if several := compound(question, lambda text: _alone(text, lexicon, today)):
+        return several
     if isinstance(outcome, Refused) and outcome.reason_code in ("not_understood", "unknown_value", "not_in_data", "needs_definition"):
         tokens = repaired(tokens_of(question), lexicon)[0]
         nodes = Tagger(lexicon, today, tokens, question).nodes()
         nearest = nearest_questions(nodes, lexicon, lambda text: isinstance(_read(text, lexicon, today), Planned))
         return Refused(outcome.reason_code, outcome.message, outcome.word, nearest)
     return outcome
+
+
+def _alone(question: str, lexicon: Lexicon, today: datetime.date) -> Outcome:
+    """One of several questions, as it is read by itself."""
+    outcome = gate(question) or _read(question, lexicon, today)
+    return (doubt(question, outcome.query, lexicon.model) or outcome) if isinstance(outcome, Planned) else outcome
 
 
 def _compared(question: str, lexicon: Lexicon, today: datetime.date) -> Planned | None:
