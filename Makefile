@@ -7,7 +7,7 @@ DEV := $(VENV)/.installed-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check fast lint types docs bench icd10cm packages clean
+.PHONY: help demo test test-full test-live check fast lint types docs bench icd10cm packages clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -16,12 +16,15 @@ demo: $(STAMP)  ## make the environment, generate sample claims, run the pipelin
 	@$(BIN)/medflow demo
 
 test: packages $(DEV)  ## all set-up and all tests; long suites as a fixed seeded sample (what CI runs)
-	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/engines tests/planners tests/agents tests/definitions tests/examples tests/library tests/api tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
+	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/engines tests/planners tests/model tests/agents tests/definitions tests/examples tests/library tests/api tests/cache tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
 	@$(BIN)/pytest tests/pipeline tests/small_cells tests/eval -n $(WORKERS) --dist worksteal
 	@$(BIN)/pytest tests/spark --ignore tests/spark/test_bench.py  # minutes: test-full runs it
 
 test-full: packages $(DEV)  ## the same with whole counts
-	@TEST_COUNTS=full $(BIN)/pytest tests -n $(WORKERS) --dist worksteal
+	@TEST_COUNTS=full $(BIN)/pytest tests --ignore tests/live -n $(WORKERS) --dist worksteal
+
+test-live: $(DEV)  ## 20 questions with the real model; needs ANTHROPIC_API_KEY, costs some cents
+	@$(BIN)/pytest tests/live
 
 check: $(DEV) lint types fast  ## lint, types, architecture, fast tests
 
