@@ -1,4 +1,4 @@
-"""The seam of language models: what is sent, what comes back, and how long it may take. Adapters: client, recorded.
+"""The seam of language models: what is sent, what comes back, and how it may end. Adapters: client, guarded, recorded.
 
 The order of a request is the order of its cached prefix: tools, then system, then messages. The adapter marks the end of the system
 text as what is kept, so tools and system must be the same bytes for every question that shares them.

@@ -117,7 +117,7 @@ def _whole(block: _Open, stop: StopReason) -> ReplyBlock | None:
     """The finished block; None = it says nothing, was cut off, or is of a kind that was not asked for."""
     if block.kind == "text":
         text = _text(_given(block.start, "text")) + block.text("text")
-        return Text(text) if text else None
+        return Text(text) if text.strip() else None  # a blank one could not be handed back
     if block.kind == "tool_use":
         return _call(block, stop)
     if block.kind == "thinking":
@@ -135,10 +135,13 @@ def _call(block: _Open, stop: StopReason) -> ToolCall | None:
 
 
 def _object(text: str) -> object:
+    """What a text says, if it can be written down again: half of a character, and what no one can nest, are no value."""
     try:
-        return json.loads(text or "{}", parse_constant=_no_number)
+        found = json.loads(text or "{}", parse_constant=_no_number)
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
+    return found
 
 
 def _no_number(name: str) -> NoReturn:

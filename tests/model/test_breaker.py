@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_backend.engines.base import QueryCancelled
@@ -116,6 +116,7 @@ def test_calls_from_before_it_opened_say_nothing_of_now() -> None:
     assert call(breaker) == "passed"
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["good", "bad", "given up"]) | st.floats(0, 90), max_size=60))
 def test_it_is_the_automaton_that_it_is_said_to_be(steps: list[str | float]) -> None:
     """Held against three numbers: failures in a row, whether it is open, since when."""

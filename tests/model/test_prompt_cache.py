@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_backend.model.scripted.prompt_cache import Counted, PromptCache, tokens
@@ -66,6 +66,7 @@ def test_from_a_breakpoint_at_most_20_blocks_are_looked_back() -> None:
 _BLOCKS = st.lists(st.tuples(st.sampled_from(["a", "bb" * 9, "ccc" * 40, "ü" * 7]), st.booleans()), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(st.lists(_BLOCKS, min_size=1, max_size=6))
 def test_every_token_is_counted_once(requests: list[list[tuple[str, bool]]]) -> None:
     """Read, written and other tokens add up to all of them; nothing is read that was not written; asked again, all that is kept is read."""

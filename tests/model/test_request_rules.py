@@ -70,6 +70,7 @@ MISTAKES = {
     "no messages": (body(messages=None), "messages: Field required"),
     "empty messages": (body(messages=[]), "messages"),
     "an empty text": (body(messages=[{"role": "user", "content": [{"type": "text", "text": ""}]}]), "text"),
+    "a blank text": (body(messages=[{"role": "user", "content": " \n"}]), "non-whitespace"),
     "an empty content": (body(messages=[{"role": "user", "content": []}]), "non-empty content"),
     "an unknown block": (body(messages=[{"role": "user", "content": [{"type": "poem", "text": "x"}]}]), "content"),
     "an unknown role": (body(messages=[{"role": "human", "content": "x"}]), "role"),

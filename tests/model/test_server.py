@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -272,9 +271,8 @@ def test_many_callers_are_served_at_once() -> None:
         slow = threading.Thread(target=lambda: _quietly(server), daemon=True)
         slow.start()
         assert eventually(lambda: len(server.requests) == 1)
-        begun = time.monotonic()
         assert posted(server, body())[0] == 200
-        assert time.monotonic() - begun < 3_600
+        assert slow.is_alive()
     slow.join(20)
     assert not slow.is_alive()
 

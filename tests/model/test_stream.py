@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag_backend.model.base import ModelReply, Text, Thought, ToolCall, Usage
+from rag_backend.model.base import ModelReply, StopReason, Text, Thought, ToolCall, Usage
 from rag_backend.model.errors import ModelBroken
 from rag_backend.model.scripted import Answer, Use
 from rag_backend.model.scripted.prompt_cache import Counted
@@ -44,17 +46,19 @@ def streamed(answer: Answer) -> list[Any]:
     return list(events(answer, "m", 1, Counted(5, 6, 7)))
 
 
+@settings(deadline=None)
 @given(_ANSWERS)
 def test_what_was_said_is_what_is_read(answer: Answer) -> None:
     """Text, calls in their order with their whole input, usage."""
     reply = gathered(streamed(answer))
-    assert reply.text == answer.text
+    assert reply.text == (answer.text if answer.text.strip() else "")
     assert [(call.name, call.input) for call in reply.calls] == [(use.tool, use.input) for use in answer.calls]
     assert reply.usage == Usage(5, output_tokens(answer), 6, 7)
     assert reply.stop_reason == ("tool_use" if answer.calls else "end_turn")
     assert sum(isinstance(block, Thought) for block in reply.blocks) == answer.thinks
 
 
+@settings(deadline=None)
 @given(_ANSWERS, st.data())
 def test_a_stream_that_lacks_its_end_is_cut(answer: Answer, data: st.DataObject) -> None:
     """However few events are missing, there is no reply."""
@@ -64,9 +68,10 @@ def test_a_stream_that_lacks_its_end_is_cut(answer: Answer, data: st.DataObject)
     assert raised.value.reason in ("cut", "malformed")
 
 
+@settings(deadline=None)
 @given(_ANSWERS, st.data())
 def test_damage_is_told_or_harmless(answer: Answer, data: st.DataObject) -> None:
-    """One field of one event replaced by anything: a reply, or ModelBroken; never another error."""
+    """One field of one event replaced by anything: a reply whose every part has its type, or ModelBroken; never another error."""
     whole = json.loads(json.dumps(streamed(answer)))
     event = whole[data.draw(st.integers(0, len(whole) - 1))]
     while True:
@@ -76,11 +81,25 @@ def test_damage_is_told_or_harmless(answer: Answer, data: st.DataObject) -> None
         event = event[name]
     event[name] = data.draw(_JSON)
     try:
-        gathered(whole)
+        reply = gathered(whole)
     except ModelBroken as error:
         assert error.reason in ("cut", "malformed")
+        return
+    assert all(isinstance(count, int) and count >= 0 for count in asdict(reply.usage).values())
+    assert reply.stop_reason in get_args(StopReason) and isinstance(reply.text, str)
+    assert all(isinstance(call.id, str) and isinstance(call.name, str) and isinstance(call.input, Mapping) for call in reply.calls)
 
 
+@pytest.mark.parametrize("count", ["7", -1, 2.5, [3]])
+def test_a_count_that_is_none_is_no_reply(count: Any) -> None:
+    """What is spent of the budget is never guessed."""
+    whole = streamed(Answer(text="x"))
+    whole[-2] = {**whole[-2], "usage": {"output_tokens": count}}
+    with pytest.raises(ModelBroken):
+        gathered(whole)
+
+
+@settings(deadline=None)
 @given(st.lists(_JSON, max_size=6))
 def test_anything_but_events_is_no_reply(stream: list[Any]) -> None:
     """Values of any form."""

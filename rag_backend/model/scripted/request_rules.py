@@ -65,6 +65,8 @@ def _contents(request: Request, _: Limits) -> Iterator[str]:
         for number, block in enumerate(message.blocks):
             if not _allowed(block, message):
                 yield f"messages.{place}.content.{number}: `{block.type}` blocks cannot be in `{message.role}` messages"
+            if isinstance(block, TextBlock) and not block.text.strip():
+                yield f"messages.{place}.content.{number}.text: text content blocks must contain non-whitespace text"
 
 
 def _allowed(block: Block, message: Message) -> bool:
