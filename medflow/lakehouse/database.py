@@ -1,9 +1,10 @@
-"""The catalog database: MEDFLOW_CATALOG in, an engine out whose errors say what to do. Knows no table of its own."""
+"""The databases: the URL of a setting in, an engine out whose errors say what to do. Knows no table of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,22 @@ from medflow.errors import CatalogError, MissingExtraError, UsageError
 
 BUSY_SECONDS = 15
 _WRITES = "medflow_writes"
-_NAMED = "It is named by MEDFLOW_CATALOG."
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a database is, and the setting that names it, as errors tell."""
+
+    what: str
+    setting: str
+
+    @property
+    def told(self) -> str:
+        return f"It is named by {self.setting}."
+
+
+CATALOG = Named("catalog", "MEDFLOW_CATALOG")
+APPLICATION = Named("application's database", "MEDFLOW_APP_DB")
 
 # SQLite's name of an error (its beginning) -> what happened and what to do
 _SQLITE_PROBLEMS = {
@@ -32,18 +48,18 @@ _SQLITE_PROBLEMS = {
 }
 
 
-def connect(url: str, *, create: bool = True) -> Engine:
-    """An engine for the catalog at `url`, tried once; `create` makes a missing SQLite file and its folder.
+def connect(url: str, *, create: bool = True, named: Named = CATALOG) -> Engine:
+    """An engine for the database at `url`, tried once; `create` makes a missing SQLite file and its folder.
 
     Raises:
         UsageError: the URL cannot be read.
         CatalogError: the database is missing, damaged, full, not a database, not allowed or does not answer.
         MissingExtraError: its driver is not installed.
     """
-    address = _address(url)
+    address = _address(url, named)
     if address.get_backend_name() == "sqlite" and address.database and not address.database.startswith("file:"):
-        _prepare_folder(Path(address.database), create)
-    engine = _engine(address)
+        _prepare_folder(Path(address.database), create, named)
+    engine = _engine(address, named)
     with engine.connect():
         return engine
 
@@ -53,27 +69,27 @@ def writing(engine: Engine) -> AbstractContextManager[Connection]:
     return engine.execution_options(**{_WRITES: True}).begin()
 
 
-def _address(url: str) -> URL:
+def _address(url: str, named: Named) -> URL:
     try:
         address = make_url(url)
     except ArgumentError:
-        raise UsageError("MEDFLOW_CATALOG is not a database URL; allowed: sqlite:///path/lake.db or postgresql://…") from None
+        raise UsageError(f"{named.setting} is not a database URL; allowed: sqlite:///path/lake.db or postgresql://…") from None
     if address.get_backend_name() not in ("sqlite", "postgresql"):
-        raise UsageError(f"MEDFLOW_CATALOG names {address.drivername}; allowed: sqlite:///path/lake.db or postgresql://…")
+        raise UsageError(f"{named.setting} names {address.drivername}; allowed: sqlite:///path/lake.db or postgresql://…")
     # the driver that pyiceberg[sql-postgres] brings
     return address.set(drivername="postgresql+psycopg2") if address.drivername == "postgresql" else address
 
 
-def _prepare_folder(file: Path, create: bool) -> None:
+def _prepare_folder(file: Path, create: bool, named: Named) -> None:
     if not create and not file.exists():
-        raise CatalogError(f"there is no catalog at {file}: `medflow run` makes one. {_NAMED}")
+        raise CatalogError(f"there is no {named.what} at {file}: `medflow run` makes one. {named.told}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CatalogError(f"the folder of the catalog {file} cannot be made: {error.strerror}. {_NAMED}") from None
+        raise CatalogError(f"the folder of the {named.what} {file} cannot be made: {error.strerror}. {named.told}") from None
 
 
-def _engine(address: URL) -> Engine:
+def _engine(address: URL, named: Named) -> Engine:
     is_sqlite = address.get_backend_name() == "sqlite"
     try:
         engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS} if is_sqlite else {}, pool_pre_ping=not is_sqlite)
@@ -82,7 +98,7 @@ def _engine(address: URL) -> Engine:
     if is_sqlite:
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    event.listen(engine, "handle_error", _explain(address))
+    event.listen(engine, "handle_error", _explain(address, named))
     return engine
 
 
@@ -97,16 +113,16 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _explain(address: URL) -> Callable[[ExceptionContext], None]:
+def _explain(address: URL, named: Named) -> Callable[[ExceptionContext], None]:
     shown = address.database if address.get_backend_name() == "sqlite" else address.render_as_string(hide_password=True)
 
     def explain(context: ExceptionContext) -> None:
         name = getattr(context.original_exception, "sqlite_errorname", "") or ""
         for beginning, problem in _SQLITE_PROBLEMS.items():
             if name.startswith(beginning):
-                raise CatalogError(f"the catalog {shown} {problem} {_NAMED}") from context.original_exception
+                raise CatalogError(f"the {named.what} {shown} {problem} {named.told}") from context.original_exception
         if context.is_disconnect or (context.connection is None and not name):
-            raise CatalogError(f"the catalog {shown} does not answer. Start it, or name another. {_NAMED}") from (
+            raise CatalogError(f"the {named.what} {shown} does not answer. Start it, or name another. {named.told}") from (
                 context.original_exception
             )
 

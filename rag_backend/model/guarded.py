@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 
+from medflow.errors import CatalogError
 from rag_backend.engines.base import Cancellation
 from rag_backend.model.base import Model, ModelReply, ModelRequest
 from rag_backend.model.breaker import Breaker
-from rag_backend.model.budget import TokenBudget
+from rag_backend.model.budget import Reservation, TokenBudget
 from rag_backend.model.errors import ModelMistake, ModelOverloaded, ModelRefusedKey, ModelSpent, ModelUnavailable
 
 _CHARACTERS_A_TOKEN = 3  # fewer than English has: an estimate that is too high is put back
@@ -30,10 +32,10 @@ class GuardedModel:
 
         Raises:
             ModelSpent: it may take more tokens than the day has left.
-            ModelUnavailable: the breaker is open.
+            ModelUnavailable: the breaker is open, or the tokens cannot be counted.
         """
         prompt = estimated_prompt(request)
-        reservation = self._budget.reserve(prompt + request.max_tokens, self._today())
+        reservation = self._reserved(prompt + request.max_tokens)
         if reservation is None:
             raise ModelSpent("the model's tokens of today (UTC) are spent; they are counted anew tomorrow, see MEDFLOW_TOKENS_PER_DAY")
         used = prompt
@@ -45,8 +47,15 @@ class GuardedModel:
             used = 0
             raise
         finally:
-            self._budget.settle(reservation, used)
+            with suppress(CatalogError):  # then the reservation counts as spent
+                self._budget.settle(reservation, used)
         return reply
+
+    def _reserved(self, tokens: int) -> Reservation | None:
+        try:
+            return self._budget.reserve(tokens, self._today())
+        except CatalogError:
+            raise ModelUnavailable("the tokens of today cannot be counted: MEDFLOW_APP_DB cannot be used") from None
 
     def close(self) -> None:
         self._inner.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
-from medflow.lakehouse.database import connect
+from medflow.lakehouse.database import APPLICATION, connect
 from medflow.settings import Settings
 from rag_backend.model.base import Model
 from rag_backend.model.breaker import Breaker
@@ -21,4 +21,4 @@ def opened_model(settings: Settings, utc_today: Callable[[], date]) -> Model:
         UsageError: no key, or no such database. MissingExtraError: the SDK is not installed.
     """
     inner = AnthropicModel(settings)
-    return GuardedModel(inner, Breaker(), TokenBudget(connect(settings.app_db), settings.tokens_per_day), utc_today)
+    return GuardedModel(inner, Breaker(), TokenBudget(connect(settings.app_db, named=APPLICATION), settings.tokens_per_day), utc_today)
