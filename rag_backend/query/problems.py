@@ -11,6 +11,7 @@ from rag_backend.query.typed_query import MetricUse, TypedQuery
 
 _VALUES = {"in": (1, 1000), "not_in": (1, 1000), "starts_with": (1, 100), "has": (1, 100), "is_null": (0, 0), "not_null": (0, 0)}
 _OF_SEVERAL = ("has", "not_in", "is_null", "not_null")
+_LARGEST = 10**12  # of a number that counts rows, or stands for a value: more is none that a database keeps
 _YEARS = range(1900, 2200)  # of which every day has neighbours that a calendar can write
 _OVER_TIME = ("running_total", "change")
 
@@ -72,6 +73,8 @@ def _conditions(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
         least, most = _VALUES.get(one.op, (1, 1))
         if not least <= len(one.values) <= most:
             yield f"{one.dim} {one.op} takes {least if least == most else f'{least} to {most}'} values, not {len(one.values)}"
+        if any(isinstance(value, int) and abs(value) > _LARGEST for value in one.values):
+            yield f"a number among the values of {one.dim} is larger than {_LARGEST:,}: write it as text"
         several = model.dimensions[one.dim].several
         if several and one.op not in _OF_SEVERAL:
             yield f"{one.dim} has several values a line: test it with {', '.join(_OF_SEVERAL)}"
@@ -169,3 +172,5 @@ def _order(query: TypedQuery, model: SemanticModel) -> Iterator[str]:
             yield f"a limit per {name} needs {name} as a group"
     if query.limit.n < 0 or query.limit.offset < 0 or ((query.limit.ties or query.limit.per) and not query.order_by):
         yield "a limit is not negative, and with ties or groups it needs an order"
+    if max(query.limit.n, query.limit.offset) > _LARGEST:
+        yield f"a limit is at most {_LARGEST:,}"

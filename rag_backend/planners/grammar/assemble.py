@@ -179,7 +179,10 @@ class Assembly:
                 ask.id = self.lexicon.base_count(entity)
 
     def _rankings(self) -> list[str]:
-        counts = [name for name, one in self.model.metrics.items() if one.count and not one.where][:1]
+        counts = [name for name, one in self.model.metrics.items() if one.count and not one.where]
+        if "busy" in self.draft.flags:
+            return counts
+        counts = counts[:1]
         sums = [name for name, one in self.model.metrics.items() if one.sum and one.unit != "count"][:3]
         return counts + sums
 
@@ -235,7 +238,7 @@ class Assembly:
             raise Stop("not_understood", "the change of several numbers has to be asked for one by one")
         if "change" in flags and not compared:
             self.asks[0].transform = "change"
-        if "run" in flags or ("adds up" in flags and dated):
+        if "run" in flags or ("adds up" in flags and (dated or "trend" in flags)):
             self.asks[0].transform = "running_total"
 
     def compares_windows(self) -> bool:
@@ -296,12 +299,20 @@ class Assembly:
             raise Stop("not_understood", "a ranking needs something to rank: say of what")
         if draft.per and order and not draft.limit and len(self.groups) > 1:
             raise Stop("not_understood", "a ranking within each of them needs how many are wanted: `top 3 for each`")
+        self._said_of(order)
         number = self.choices.choose("How many of them?", (5, 10, 20)) if draft.limit < 0 else draft.limit
         shares = {use.id: TypedQuery().outputs(use)[-1] for use in uses.metrics if use.transform == "share_of_group"}
         shown = {use.id: use.id for use in uses.metrics} | shares
         renamed = {ask.id: shown[use.id] for ask, use in zip(self.asks, uses.metrics, strict=False)}
         by = dict.fromkeys(Order(by=shown.get(name) or renamed.get(name) or name or window.date, desc=desc) for name, desc in order)
         return tuple(by), Limit(n=number, offset=draft.offset, per=self._per(number, window), ties=bool(number))
+
+    def _said_of(self, order: list[tuple[str, bool]]) -> None:
+        """A peak is one of time, and the busiest are those with the highest count."""
+        if "peak" in self.draft.flags and not all(self._is_date(one) for one in self.groups):
+            raise Stop("not_understood", "a peak over time, or the highest of them? ask for the highest, or for a month")
+        if "busy" in self.draft.flags and any(not self.model.metrics[name].count for name, _ in order if name in self.model.metrics):
+            raise Stop("not_understood", "the busiest are those with the highest count: say of what")
 
     def _per(self, number: int, window: Windows) -> tuple[str, ...]:
         """The groups that the first rows are of each: those said by "each", or said before what is ranked."""

@@ -21,6 +21,8 @@ def band_at(r: Reading, place: int, lead: tuple[Node, ...]) -> Values | None:
     j, named = place, False
     if r.cat(j) == "AGED" or r.dim(j) == dim:
         j, named = r.skip(j + 1, "COP", "PREP", "FILL"), True
+    if not named and r.cat(j) == "VALUE" and r.node(j).reading.dim == dim and r.cat(j + 1) == "AGED":
+        return Values(place, j + 2, lead, ((Condition(dim=dim, op="in", values=(r.node(j).reading.value,)),),))
     if named and r.cat(j) == "VALUE" and r.node(j).reading.dim == dim:
         return values_at(r, j, lead) if r.cat(place) == "AGED" else None
     found = _range_at(r, j)

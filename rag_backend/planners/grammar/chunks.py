@@ -40,6 +40,8 @@ _MARKS = frozenset(
         *("WITHOUT", "HOWMANY", "MUCH", "UNIT_WORD", "STAT_mean", "STAT_median", "STAT_p90", "STAT_max", "STAT_min", "BY", "PER"),
     ]
 )
+_PRONOUNS = frozenset(("he", "she", "his", "her"))
+_FIGURES = ("sums", "figures", "numbers", "totals", "metrics", "measures", "amounts", "counts")
 Lead = tuple[Node, ...]
 _Rule = Callable[[Reading, int, Lead], Part | None]
 
@@ -59,7 +61,11 @@ def parts_of(r: Reading) -> list[Part]:
         if part is not None:
             found.append(part)
             lead, place = [], part.last
-        elif _came_in(r, place):
+        elif _time_again(r, place):
+            place += 2
+        elif _another_time(r, place):
+            raise left_over(r, place + 1)
+        elif _came_in(r, place) or _nobody_named(r, place):
             raise left_over(r, place)
         elif r.cat(place) in _LEADS or _says_where(r, place) or _or_more(r, place) or _done_with(r, place):
             lead.append(r.node(place))
@@ -77,6 +83,35 @@ def _came_in(r: Reading, place: int) -> bool:
         return False
     following = r.node(place + 1)
     return following.cat == "TIME" or following.text.casefold() in ("in", "during")
+
+
+def _nobody_named(r: Reading, place: int) -> bool:
+    """`what is her late rate` is of somebody whom the question does not name."""
+    dims = r.lexicon.model.dimensions
+    named = any(node.cat == "VALUE" and dims[node.reading.dim].entity for node in r.nodes[:place])
+    return not named and bool(_PRONOUNS & set(r.node(place).text.casefold().split()))
+
+
+def _time_again(r: Reading, place: int) -> bool:
+    """`in May 2026 …, that month`: the one stretch of time that was named."""
+    named = [node for node in r.nodes[:place] if node.period is not None and node.cat == "TIME"]
+    again = r.node(place).text.casefold() == "that" and r.cat(place + 1).startswith("GRAIN_")
+    return (
+        again
+        and len(named) == 1
+        and named[0].period is not None
+        and named[0].period.unit == r.cat(place + 1)[6:]
+        and not named[0].period.several
+    )
+
+
+def _another_time(r: Reading, place: int) -> bool:
+    """`in March 2025 …, that year`: not the stretch of time that was named."""
+    return (
+        r.node(place).text.casefold() == "that"
+        and r.cat(place + 1).startswith("GRAIN_")
+        and any(one.cat == "TIME" for one in r.nodes[:place])
+    )
 
 
 def _says_where(r: Reading, place: int) -> bool:
@@ -212,8 +247,12 @@ def _split(r: Reading, place: int, lead: Lead) -> Split | None:
         return Split(place, place + 1, lead, (("", cat[4:]),), each=False)
     if r.cat(place + 1) == "WISE" and (r.dim(place) or cat.startswith("GRAIN_")):
         return Split(place, place + 2, lead, ((r.dim(place), cat[6:] if cat.startswith("GRAIN_") else "none"),), each=False)
+    if r.dim(place) and r.node(place + 1).text.casefold() in ("mix", "mix of") and not lead:
+        return Split(place, place + 1, lead, ((r.dim(place), "none"),), each=False)
     if r.dim(place) and r.cat(place + 1) == "BY" and r.dim(place + 2) == r.dim(place):
         return Split(place, place + 3, lead, ((r.dim(place), "none"),), each=True)
+    if _a_month(r, place):
+        return Split(place, place + 2, lead, (("", r.cat(place + 1)[6:]),), each=True)
     if cat == "BY" and r.cat(place + 1) == "ALL":
         return None
     over = cat == "CMP_gt" and r.node(place).text.casefold() == "over"
@@ -233,6 +272,12 @@ def _split(r: Reading, place: int, lead: Lead) -> Split | None:
         groups, date, last = [*groups, another[0]], another[1] or date, another[2]
     entity = r.entity(start) if cat == "PER" and len(groups) == 1 else ""
     return Split(place, last, lead, tuple(groups), each=cat == "PER", entity=entity, date=date)
+
+
+def _a_month(r: Reading, place: int) -> bool:
+    """`how many loans a month … on average`."""
+    said = r.node(place).text.casefold() == "a" and r.node(place + 1).text.casefold() in ("day", "week", "month", "quarter", "year")
+    return said and r.cat(place - 1) in ("NOUN", "METRIC") and any(node.cat == "STAT_mean" for node in r.nodes)
 
 
 def _begins_anew(r: Reading, between: tuple[int, int], last: int) -> bool:
@@ -296,6 +341,8 @@ def _thing(r: Reading, place: int, lead: Lead) -> Thing | None:
 
 def _mark(r: Reading, place: int, lead: Lead) -> Mark | None:
     cat, node = r.cat(place), r.node(place)
+    if cat == "NUM" and r.node(place + 1).text.casefold() in _FIGURES and r.cat(place + 1) in ("JUNK", "COUNTED"):
+        return Mark(place, place + 2, lead, "FIGURES", int(node.number), node.text)
     if cat == "NUM" and not node.percent and node.number == int(node.number) and 0 < node.number <= 1000:
         return Mark(place, place + 1, lead, "N", int(node.number), node.text)
     if cat.startswith("OVER_"):

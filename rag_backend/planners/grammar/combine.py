@@ -81,13 +81,15 @@ def _rest(c: State) -> None:
     if wait.extreme and wait.extreme.kind == "top" and draft.groups and wait.extreme.n:
         first_of_all(c, wait.extreme)
         wait.extreme = None
-    if wait.number and draft.order:
+    if wait.number and (draft.order or ("ranked" in draft.flags and draft.groups)):
         draft.limit, wait.number = wait.number, 0
     if wait.stats and len(draft.asks) == 1:
         draft.asks[0].stats += wait.stats
         wait.stats = []
     if wait.share and len(draft.asks) == 1:
         draft.asks[0].transform, wait.share = "share_of_total", False
+    if wait.figures and wait.figures != sum(max(1, len(ask.stats)) for ask in draft.asks):
+        raise Stop("not_understood", f"{wait.figures} numbers are announced, and not as many are named")
     _verbs_say_something(c)
     words = (wait.count, wait.much, wait.stats, wait.test, wait.extreme, wait.share, wait.absent, wait.order, wait.number)
     if any(words) or wait.year_before:

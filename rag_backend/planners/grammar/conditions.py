@@ -8,6 +8,7 @@ from rag_backend.planners.grammar.draft import Stop
 from rag_backend.planners.grammar.parts import Mark, Measure, Split, Target, Thing, Threshold, Values
 from rag_backend.planners.grammar.qualify import qualifying
 from rag_backend.planners.grammar.state import State, opposite
+from rag_backend.planners.grammar.tokens import singular
 
 TOGETHER = ("combined", "together", "taken together", "altogether", "overall", "in total")
 _OF_EVERY = ("from every", "of every", "in every", "at every")
@@ -41,6 +42,8 @@ def values(c: State, place: int, part: Values) -> None:
     if c.wait.absent and _leaves_out(c, place):
         part = c.parts[place] = _without(c, part)
     if draft.flags & {"vs", "compare"} and _against(c, part):
+        return
+    if _also_had(c, part):
         return
     _joined_values(c, part)
     _named_before(c, place, part)
@@ -85,6 +88,8 @@ def _scope_is_clear(c: State, part: Values) -> None:
     if c.wait.share and following is not None and following.led_by_word("among", "in", "within"):
         raise Stop("not_understood", "name the whole first: `share of loans that are …`", c.text(part))
     number = c.r.node(part.last - 1).may_be_number
+    if number and part.led_by("TOTAL") and part.and_said and not (isinstance(following, (Thing, Measure)) and not following.lead):
+        raise c.stop(part)
     somebody = isinstance(before, Thing) and before.entity and not c.model.entities[before.entity].dated and not before.dim
     if number and (somebody and (part.led_by("THAT") or isinstance(following, Threshold))):
         raise c.stop(part)
@@ -150,6 +155,30 @@ def _against(c: State, part: Values) -> bool:
     return False
 
 
+def _also_had(c: State, part: Values) -> bool:
+    """`readers with crime who also had poetry`: of each reader one loan of the one and one of the other."""
+    noun, asks = c.before(part), c.draft.asks
+    leads = [node.text.casefold() for one in (noun, part) if isinstance(one, Thing) or one is part for node in (one.lead if one else ())]
+    who = asks[0].noun if len(asks) == 1 else ""
+    if "also" not in leads or not who or c.model.entities[who].dated or part.only is None or part.negated:
+        return False
+    held = {one.dim for held in c.draft.filters for one in held.group if not c.model.dimensions[one.dim].describes}
+    if held - {part.only.dim} and not c.model.dimensions[part.only.dim].describes:
+        raise Stop("not_understood", "both on the same, or each on some of theirs? the words can mean either", c.text(part))
+    known = [one for one in c.draft.filters if len(one.group) == 1 and one.group[0].dim == part.only.dim and one.group[0].op == "in"]
+    if len(known) != 1 or len(c.draft.filters) != 1 or part.only.op != "in" or len((*known[0].group[0].values, *part.only.values)) != 2:
+        return False
+    c.draft.filters = []
+    c.draft.both_of, c.draft.both = who, (known[0].group[0], part.only)
+    c.span("where", part)
+    return True
+
+
+def _dims_of(c: State, part: Values) -> set[str]:
+    """What the word of a value may be a value of."""
+    return {one.dim for one in c.r.node(part.first).readings if one.kind == "VALUE"}
+
+
 def _joined_values(c: State, part: Values) -> None:
     """`readers with A and B`: both for the same one, or either? The words do not say."""
     before = c.before(part)
@@ -174,6 +203,13 @@ def _named_before(c: State, place: int, part: Values) -> None:
             c.draft.per = [one for one in c.draft.per if one != before.groups[0]]
     if isinstance(before, Thing) and only and before.dim == only.dim and not part.negated and not before.entity:
         raise c.stop(part)
+    beside = isinstance(before, Thing) and not before.entity and not part.lead and only
+    if isinstance(before, Thing) and beside and before.dim in _dims_of(c, part) and before.dim != beside.dim:
+        raise c.stop(part)  # `branch A`: the value of what is named right before it
+    name, following = c.text(part).casefold().split()[0], c.after(part)
+    alone = part.named and only and len(only.values) == 1 and singular(name) != name and isinstance(following, Values)
+    if alone and following and following.lead and all(node.cat in ("AND", "OR") for node in following.lead):
+        raise Stop("not_understood", "values of one thing, of which there is only one?", c.text(following))
     numbers = c.r.node(part.first).may_be_number
     around = [c.parts[at] for at in (place - 2, place - 1, place + 1, place + 2) if 0 <= at < len(c.parts)]
     against = any(isinstance(one, Mark) and one.kind == "VS" for one in around) and any(isinstance(one, Measure) for one in around)

@@ -45,6 +45,8 @@ class _Reader:
         return self.tokens[place].norm if place < len(self.tokens) else ""
 
     def phrase(self, place: int) -> _Found:
+        if self.word(place) == "dated":
+            return self.phrase(place + 1)
         for rule in (self._between, self._from_to, self._open):
             if found := rule(place):
                 return found
@@ -54,7 +56,14 @@ class _Reader:
         said = start > place and any(
             self.word(k) in ("in", "during", "for", "within", "throughout", "month", "of", "on") for k in range(place, start)
         )
-        return self._range(start) or self.single(start, said)
+        return self._range(start) or self._from_day(place, self.single(start, said))
+
+    def _from_day(self, place: int, found: _Found) -> _Found:
+        """`from April 1, 2025`: that day, or all from it on?"""
+        if found is None or found[0].unit != "day" or self.word(place) != "from" or not found[0].start:
+            return found
+        since = bounded(found[0], "since")
+        return Period(None, None, "day", f"from {found[0].label}", ask=(found[0], since)), found[1]
 
     def _between(self, place: int) -> _Found:
         start = place + (self.word(place) == "in" and self.word(place + 1) == "between")
@@ -70,12 +79,14 @@ class _Reader:
         """`January 10 to January 20, 2026`: the year is said at the end."""
         month, day = self._month_number(place), self._day_number(place + 1)
         if not month:
-            month, day = self._month_number(place + 1), self._day_number(place)
+            of = self.word(place + 1) == "of"
+            month, day = self._month_number(place + 1 + of), self._day_number(place)
+            place += of
         ends = ("to", "through", "until", "till", "-") if joiner == "to" else (joiner,)
         if not month or not day or self.word(place + 2) not in ends:
             return None
-        two = self._day(place + 3, True)
-        if two is None or two[0].start is None:
+        two = self._day(place + 3, True) or self._month(self._past_edge(place + 3, "end", "close"), True)
+        if two is None or two[0].start is None or (two[0].unit == "month" and self._past_edge(place + 3, "end", "close") == place + 3):
             return None
         return _joined(calendar.period(datetime.date(two[0].start.year, month, day), "day"), two[0]), two[1]
 
@@ -89,12 +100,17 @@ class _Reader:
         return (bounded(one[0], "since"), one[1] + 1) if one is not None and onward else None
 
     def _range(self, place: int) -> _Found:
-        place += self.word(place) == "the"
+        place = self._past_edge(place + (self.word(place) == "the"), "start", "beginning")
         one = self.single(place, True)
         if one is None or self.word(one[1]) not in ("to", "through", "until", "till", "-"):
             return self._days(place, "to")
-        two = self.single(one[1] + 1, True)
+        two = self.single(self._past_edge(one[1] + 1, "end", "close"), True)
         return (_joined(one[0], two[0], whole=self.word(one[1]) != "to"), two[1]) if two else None
+
+    def _past_edge(self, place: int, *edges: str) -> int:
+        """The place after `the end of`, `the beginning of`: a range goes from the first day to the last anyway."""
+        start = place + (self.word(place) == "the")
+        return start + 2 if self.word(start) in edges and self.word(start + 1) == "of" else place
 
     def _open(self, place: int) -> _Found:
         word, start = self.word(place), place + 1
@@ -107,9 +123,12 @@ class _Reader:
         start += self.word(start) == "the"
         if word == "since" and self.word(start) in ("start", "beginning") and self.word(start + 1) == "of":
             start += 2
-        found = self.single(start + (self.word(start) == "the"), True)
+        edge = self._past_edge(start, "end", "close") if word in ("until", "till", "through") else start
+        found = self.single(edge + (self.word(edge) == "the"), True)
         if found is None:
             return None
+        if edge != start:
+            return bounded(found[0], "until"), found[1]
         if word == "through" and found[0].unit != "day" and found[0].start:
             until = bounded(found[0], word)
             return Period(None, None, found[0].unit, f"through {found[0].label}", ask=(found[0], until)), found[1]
@@ -182,6 +201,8 @@ class _Reader:
         return (calendar.period(datetime.date(number, month, day), "day"), after + 1) if number else None
 
     def _day_number(self, place: int) -> int:
+        if self.word(place) in _ORDINAL and self.word(place + 1) == "of" and self._month_number(place + 2):
+            return _ORDINAL[self.word(place)]
         match = re.fullmatch(r"(\d{1,2})(st|nd|rd|th)?", self.word(place))
         return int(match[1]) if match else 0
 

@@ -18,13 +18,15 @@ _MADE_UP = re.compile(r"\b(accounts? for|accounted for|makes? up|made up)\b", re
 _ONLY = re.compile(
     r"\b(only|just|solely|exclusively|all of whose|were all|are all)\b(?!\W*$)|\b(with|have|has|had) (only |just )?(one|a single)\b", re.I
 )
+_LABEL = re.compile(r"^(?:(?!\b(?:with|who|whose|have|has|had|having|by)\b)[^:,;?])*\bonly:", re.IGNORECASE)
 _TOTAL_OF = re.compile(r"\btotals? (?:of )?(\w+)", re.IGNORECASE)
 _ANY_OF = re.compile(r"\b(?:any|one|some) of (?:their|its|the|his|her) (\w+)", re.IGNORECASE)
 _PART = r"(?:q[1-4]|h[12]|(?:first|second|third|fourth|last|1st|2nd|3rd|4th) (?:half|quarter))"
 _SAME_PART = re.compile(
     rf"\bfrom (?:the )?(?P<part>{_PART})(?: of)? \d{{4}} (?:to|until|through) (?:the )?(?P=part)(?: of)? \d{{4}}", re.IGNORECASE
 )
-_COUNTED = re.compile(r"\b(how many|number|count|total|amount of)\b", re.IGNORECASE)
+_TOGETHER = re.compile(r"\b(?:al(?:l )?together|combined|taken together|put together|added up|summed up)\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\b(how many|number|count|headcount|tally|total|amount of)\b", re.IGNORECASE)
 
 
 def doubt(question: str, query: TypedQuery, model: SemanticModel) -> Refused | None:
@@ -45,6 +47,7 @@ def doubt(question: str, query: TypedQuery, model: SemanticModel) -> Refused | N
         _twice(query),
         _same_part(question, query, model),
         _either_date(question, query, model),
+        _all_together(question, query, model),
     ):
         if told:
             return Refused("not_understood", told)
@@ -82,7 +85,7 @@ def _one_of_them(query: TypedQuery) -> str:
 
 def _said_only(question: str, query: TypedQuery, model: SemanticModel) -> str:
     """`readers with only crime loans`, `loans with one renewal`: none of another kind; no more than one."""
-    said = _ONLY.search(question)
+    said = _ONLY.search(_LABEL.sub("", question))
     if not said or query.unit.having:
         return ""
     if (said.group(4) or "").casefold() not in ("one", "a single"):
@@ -164,7 +167,8 @@ def _listed(question: str, query: TypedQuery, model: SemanticModel) -> str:
 def _total_of_a_state(question: str, query: TypedQuery, model: SemanticModel) -> str:
     """`along with total returned`: an amount, where the query only limits lines to those of that state."""
     said = {match[1].casefold() for match in _TOTAL_OF.finditer(question)}
-    shown = {part for use in query.metrics for part in (use.id, *model.parts(use.id))}
+    tested = [one.metric for one in (*query.having, *query.unit.having)]
+    shown = {part for name in (*(use.id for use in query.metrics), *tested) for part in (name, *model.parts(name))}
     for word in sorted(said):
         named = {name for name, one in model.metrics.items() if word in one.words}
         if named and not named & shown:
@@ -213,3 +217,14 @@ def _either_date(question: str, query: TypedQuery, model: SemanticModel) -> str:
             usual = model.dimensions[model.date_of(use.id)].label
             return f"{model.metrics[use.id].label}: by {declared.label}, or by {usual}? say which date is meant"
     return ""
+
+
+def _all_together(question: str, query: TypedQuery, model: SemanticModel) -> str:
+    """`fees plus fines, all together`: one sum of several amounts; `what did branches in A lend altogether`: one number, no split."""
+    said = _TOGETHER.search(question)
+    if not said:
+        return ""
+    if len(query.metrics) > 1:
+        return f"{said.group()!r}: a sum of several numbers is not declared; ask for each of them"
+    split = any(model.dimensions[one.dim].type != "date" for one in query.group_by)
+    return f"{said.group()!r}: one number, or a row for each? say `total …`, or `… by …`" if split and " by " not in question else ""

@@ -24,7 +24,7 @@ _UNSAFE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SQL = re.compile(
-    r"^\s*(with\s+\w+\s+as\s*\(|select\b.*\bfrom\b|explain\b|describe\s+\w+\s*;|show\s+(tables|databases|schemas)\b|"
+    r"^\s*(with\s+\w+\s+as\s*\(|select\b.*\bfrom\b|explain\s+(select|with|analyze|verbose|insert|update|delete|plan|table)\b|describe\s+\w+\s*;|show\s+(tables|databases|schemas)\b|"
     r"pragma\b)|;\s*(select|with|drop|delete|update|insert|alter|create|truncate|grant|copy|attach|set|call|merge)\b",
     re.I | re.S,
 )

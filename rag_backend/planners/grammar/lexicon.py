@@ -96,6 +96,16 @@ class Lexicon:
         return frozenset(word for phrase in (*PHRASES, *self.phrases) for word in phrase)
 
     @cached_property
+    def private_words(self) -> frozenset[str]:
+        """Words of values that are not public, but for those that English or what is declared uses too."""
+        private: set[str] = set()
+        read = {word for phrase in PHRASES for word in phrase}
+        for phrase, readings in self.phrases.items():
+            hidden = all(one.kind == "VALUE" and self.model.dimensions[one.dim].privacy != "public" for one in readings)
+            (private if hidden else read).update(phrase)
+        return frozenset(word for word in private - read if any(map(str.isalpha, word)))
+
+    @cached_property
     def by_letter(self) -> Mapping[str, tuple[str, ...]]:
         """Words that a misspelt one may be repaired to, by first letter."""
         found: dict[str, list[str]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rag_backend.planners.grammar import calendar
 from rag_backend.planners.grammar.draft import Ask, Stop
-from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Split, Target, Thing, Values, When
+from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Split, Target, Thing, Threshold, Values, When
 from rag_backend.planners.grammar.splits import shifted_back
 from rag_backend.planners.grammar.state import State
 from rag_backend.planners.grammar.targets import is_group
@@ -18,7 +18,7 @@ def mark(c: State, place: int, part: Mark) -> None:
         _share(c, place, part)
     elif kind == "RATIO":
         draft.flags.add("ratio")
-    elif kind == "RUN" and part.text.startswith("add") and not part.text.endswith("over"):
+    elif kind == "RUN" and part.text.startswith(("add", "buil")) and not part.text.endswith("over"):
         draft.flags.add("adds up")
     elif kind in ("RUN", "TREND", "CHANGE", "COMPARE", "VS", "LIST"):
         draft.flags.add(kind.lower())
@@ -44,16 +44,18 @@ def mark(c: State, place: int, part: Mark) -> None:
         if isinstance(after, Mark) and after.kind == "UNIT_WORD" and after.text == "days":
             wait.count = True
             return
-        wait.count = following is not None or _trailing(c, place)
+        wait.count = (following is not None and not _count_of_before(c, place, following)) or _trailing(c, place)
     elif kind == "MUCH":
         wait.much = True
+    elif kind == "FIGURES":
+        wait.figures = part.number
     elif kind == "N":
         _count_of_rows(c, part)
-    elif kind == "WHICH" and draft.asks and part.led_by("AND", "PREP"):
-        raise Stop("not_understood", "two questions: ask them one after the other", part.text)
-    elif kind in ("WHICH", "RANK"):
+    elif kind == "WHICH":
+        _which(c, place, part)
+    elif kind == "RANK":
         wait.which = True
-        draft.flags.add("ranked" if kind == "RANK" else "which")
+        draft.flags.add("ranked")
     elif kind in ("ORDER", "BY", "PER"):
         _by(c, place, part)
     elif kind.startswith("DIR_"):
@@ -70,12 +72,36 @@ def mark(c: State, place: int, part: Mark) -> None:
         draft.flags.add("each")
 
 
+def _which(c: State, place: int, part: Mark) -> None:
+    """`which branch …`; `which translators do we have` lists them."""
+    if _which_of_them(c, place):
+        return
+    if c.draft.asks and part.led_by("AND", "PREP"):
+        raise Stop("not_understood", "two questions: ask them one after the other", part.text)
+    c.wait.which = True
+    if all(isinstance(one, (Mark, Values)) for one in c.parts):
+        _listed_by_value(c, place)
+        c.wait.which = not c.draft.head
+    c.draft.flags.add("which")
+
+
+def _which_of_them(c: State, place: int) -> bool:
+    """`fines by branch: which one is highest?`: the row at that end."""
+    following = c.after(c.parts[place])
+    last = isinstance(following, Extreme) and following.kind == "sup" and c.after(following) is None
+    told = last and following is not None and following.led_by("COP") and len(c.draft.asks) == 1 and bool(c.draft.groups)
+    return told and [node.text for node in c.parts[place].lead] in ([":"], [","], [";"])
+
+
 def _is_vs(part: Part | None) -> bool:
     return isinstance(part, Mark) and part.kind == "VS"
 
 
 def _listed_by_value(c: State, place: int) -> None:
     """`list the translators`: a word for those who have a value."""
+    before = c.before(c.parts[place])
+    if c.text(c.parts[place]).casefold() == "names" and before is not None and not c.parts[place].lead:
+        raise c.stop(c.parts[place])
     following, target = c.after(c.parts[place]), c.next_target(place)
     values = following if isinstance(following, Values) and following.only and not following.named else None
     table = c.model.joins[join].table if values and values.only and (join := c.model.dimensions[values.only.dim].join) else ""
@@ -142,15 +168,28 @@ def _people(c: State, place: int) -> bool:
     target = c.next_target(place)
     if not entity or not (target is None or target.led_by("PREP") or _is_said_of(c, place, target)):
         return False
-    c.ask(Ask(c.lexicon.base_count(entity), noun=entity, counted=True), c.parts[place])
+    metric, most = c.lexicon.base_count(entity), c.wait.extreme
+    if most is not None and most.kind == "sup" and c.draft.groups:
+        c.order(metric, most.desc, c.parts[place])
+        c.limit(most)
+        c.wait.extreme = None
+        return True
+    c.ask(Ask(metric, noun=entity, counted=True), c.parts[place])
     c.joined = False
     return True
+
+
+def _count_of_before(c: State, place: int, following: Target) -> bool:
+    """`reader count and fines`: the word counts the noun before it, where another number is joined on."""
+    part, before = c.parts[place], c.before(c.parts[place])
+    noun = isinstance(before, Thing) and bool(before.entity) and before.last == part.first and not part.lead
+    return noun and c.text(part).casefold() in ("count", "headcount", "tally") and following.and_said
 
 
 def _trailing(c: State, place: int) -> bool:
     """`loans: how many?` and `loan count` count what stands before; nothing waits."""
     asks = c.draft.asks
-    if place and asks and isinstance(c.parts[place - 1], (Thing, Measure, Values, When, Split)):
+    if place and asks and isinstance(c.parts[place - 1], (Thing, Measure, Values, When, Split, Threshold)):
         asks[-1].counted = True
     elif place and isinstance(c.parts[place - 1], Thing) and c.draft.head:
         _count_head(c)
@@ -189,9 +228,11 @@ def _share(c: State, place: int, part: Mark) -> None:
         raise Stop("not_understood", "two numbers: ask for the share by itself", part.text)
     if part.text.startswith("as ") and not draft.asks:
         raise Stop("not_understood", "name the part first: `fines as a share of costs`", part.text)
+    if part.text.startswith("mix") and sum(isinstance(one, Split) for one in c.parts) != 1:
+        raise Stop("not_understood", "the mix of which whole? say `share of … by …`", part.text)
     if "share" in draft.flags:
         return
-    draft.flags.add("share")
+    draft.flags |= {"share", "divided"} if part.text == "divided by" else {"share"}
     if draft.asks and not whole and ratio and following is not None:
         draft.asks[-1].of, draft.asks[-1].transform = "?", "share_of_total"
         c.wait.share = True
@@ -230,9 +271,12 @@ def _by(c: State, place: int, part: Mark) -> None:
         return
     if isinstance(following, Values) and part.kind == "PER" and c.next_target(place) is None:
         raise c.stop(following)
+    target = c.next_target(place)
+    if isinstance(following, Values) and part.kind == "BY" and _ranks(c, target):
+        c.wait.order = part
+        return
     if isinstance(following, (Values, When)) and part.kind != "ORDER":
         return
-    target = c.next_target(place)
     if isinstance(following, Dated) or (isinstance(following, Thing) and following.dim and is_group(c, following)):
         if isinstance(following, Thing) and part.kind == "ORDER":
             c.draft.order.append((following.dim, False))
@@ -240,6 +284,13 @@ def _by(c: State, place: int, part: Mark) -> None:
     if target is None and not isinstance(following, (Extreme, Mark)):
         raise c.stop(part)
     c.wait.order = part
+
+
+def _ranks(c: State, target: Target | None) -> bool:
+    """`top 3 branches by crime loans`: what is counted ranks them."""
+    ranked = c.draft.limit and c.draft.subject and not (c.draft.order or c.draft.asks)
+    counted = isinstance(target, Thing) and bool(target.entity) and target.plural and not target.lead
+    return bool(ranked and counted)
 
 
 def _direction(c: State, desc: bool) -> None:

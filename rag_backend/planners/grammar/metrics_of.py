@@ -148,6 +148,8 @@ def _share(a: Assembly, ask: Ask) -> MetricUse:
 def _of_whole(a: Assembly, ask: Ask) -> MetricUse:
     """One number as a share of another: by the ratio that is declared, or by what makes the one a part of the other."""
     part, whole = a.model.metrics[ask.id], a.model.metrics[ask.of]
+    if "divided" in a.draft.flags and (ratio := ratio_of(a.model, ask.id, ask.of)):
+        return MetricUse(id=ratio)
     if (part.count, part.unit) != (whole.count, whole.unit):
         raise Stop("not_understood", f"{part.label} are no part of {whole.label}")
     if ratio := ratio_of(a.model, ask.id, ask.of):

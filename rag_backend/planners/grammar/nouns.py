@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rag_backend.planners.grammar.conditions import TOGETHER, qualifier
 from rag_backend.planners.grammar.draft import Ask, Stop
-from rag_backend.planners.grammar.parts import Mark, Measure, Split, Target, Thing, Threshold, Values, When
+from rag_backend.planners.grammar.parts import Extreme, Mark, Measure, Split, Target, Thing, Threshold, Values, When
 from rag_backend.planners.grammar.state import State
 from rag_backend.planners.grammar.tokens import singular, tokens_of
 from rag_backend.query.typed_query import Condition
@@ -13,6 +13,9 @@ from rag_backend.query.typed_query import Condition
 def noun(c: State, place: int, part: Thing, metric: str) -> None:
     wait, draft = c.wait, c.draft
     following = c.after(part)
+    if _only_label(c, part):
+        c.limits.add(part.first)
+        return
     if _modifies(c, part) or _possessive(c, part):
         return
     if part.and_said and isinstance(c.before(part), Values) and not draft.asks and not draft.subject:
@@ -66,10 +69,19 @@ def noun(c: State, place: int, part: Thing, metric: str) -> None:
         c.subject(part)
 
 
+def _only_label(c: State, part: Thing) -> bool:
+    """`branch A readers only: fines by genre`: of whom all that follows is."""
+    following = c.after(part)
+    titled = isinstance(c.before(part), Values) and bool(part.entity) and not (c.draft.asks or c.draft.subject or c.wait.count)
+    return titled and following is not None and [node.text.casefold() for node in following.lead[:2]] == ["only", ":"]
+
+
 def asked_later(c: State, part: Target) -> bool:
     """`of the loans returned late, what was …`, `loans returned late: …`: they are what the number is of, no number themselves."""
     if c.draft.asks or c.wait.count:
         return False
+    if part.led_by_word("among", "of") and _which_after(c, part):
+        return True
     numbers = [one for one in c.parts if isinstance(one, Measure) and one.first >= part.last]
     titled = not part.led_by_word("for", "of", "on", "among", "within", "in")
     asked = [one for one in numbers if not one.led_by("PREP", "WITH", "HAVE")]
@@ -78,6 +90,16 @@ def asked_later(c: State, part: Target) -> bool:
     if titled:
         return between.count(":") == 1
     return any(text in (",", ":") or text.startswith(("what", "which", "how")) for text in between)
+
+
+def _which_after(c: State, part: Target) -> bool:
+    """`among readers over 65, which branch has the most loans`."""
+    which = next((one for one in c.parts if isinstance(one, Mark) and one.kind == "WHICH" and one.first >= part.last), None)
+    between = [one for one in c.parts if which and part.last <= one.first < which.first]
+    only_limits = all(isinstance(one, (Values, When)) for one in between)
+    asked = c.after(which) if which else None
+    only_limits = only_limits and isinstance(asked, Thing) and bool(asked.dim or asked.grain)
+    return bool(which and only_limits and [node.text for node in which.lead] == [","])
 
 
 def _only_those(c: State, part: Thing) -> bool:
@@ -108,9 +130,13 @@ def _goes_without_saying(c: State, place: int, part: Thing) -> bool:
     if part.dim and part.plural and part.led_by("ALL") and any(node.text.casefold() in TOGETHER for node in c.r.nodes):
         return True
     if draft.head and part.dim in c.model.entities[draft.head].list and not draft.asks and (c.joined or c.leads & {"WITH"}):
+        if any(isinstance(one, Extreme) and one.first > part.first for one in c.parts):
+            raise Stop("not_understood", "which of the two is looked for, or is one only shown?", c.text(part))
         return True
     if part.grain and draft.flags & {"run", "trend"} and not any(dim == "" for dim, _ in draft.groups):
         c.group(("", part.grain))
+        return True
+    if part.led_by_word("whose") and draft.subject and not draft.asks and _own_table(c, draft.subject[0], part.entity):
         return True
     before = c.before(part)
     ranked = isinstance(before, Measure) and draft.order and draft.asks and draft.asks[-1].first == before.first
@@ -127,6 +153,13 @@ def _goes_without_saying(c: State, place: int, part: Thing) -> bool:
         qualifier(c, part, "")
         return True
     return False
+
+
+def _own_table(c: State, dim: str, entity: str) -> bool:
+    """`the states whose branches …`: what a dimension is said of by the table of an entity, and nothing is tested of each."""
+    join = c.model.dimensions[dim].join if dim else ""
+    same = bool(join and entity) and c.model.joins[join].table == c.model.entities[entity].table
+    return same and not any(isinstance(one, Threshold) or (isinstance(one, Mark) and one.kind.startswith("STAT_")) for one in c.parts)
 
 
 def _modifies(c: State, part: Thing) -> bool:

@@ -45,6 +45,8 @@ def plan(question: str, lexicon: Lexicon, today: datetime.date) -> Outcome:
     outcome = _read(question, lexicon, today)
     if isinstance(outcome, Planned):
         return doubt(question, outcome.query, lexicon.model) or outcome
+    if compared := _compared(question, lexicon, today):
+        return compared
     if several := compound(question, lambda text: _alone(text, lexicon, today)):
         return several
     if isinstance(outcome, Refused) and outcome.reason_code in ("not_understood", "unknown_value", "not_in_data", "needs_definition"):

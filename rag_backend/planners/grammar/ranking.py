@@ -6,8 +6,10 @@ from medflow.specs.semantic import SemanticModel
 from rag_backend.planners.grammar.draft import Ask, Stop
 from rag_backend.planners.grammar.model_of import entities_in, ratio_of
 from rag_backend.planners.grammar.parts import Dated, Extreme, Mark, Measure, Part, Target, Thing, Threshold, When
-from rag_backend.planners.grammar.state import State
+from rag_backend.planners.grammar.state import OF_COUNTS, State
 
+_PEAKS = frozenset(("peaked", "peak", "bottomed", "hit", "reached", "at"))
+_PLACED = frozenset(("first", "last", "top", "tops", "number"))
 _LINKS = ("COP", "THAT", "HAVE", "PREP", "FILL", "TO", "LIGHT", "TOTAL", "ART")
 
 
@@ -76,11 +78,15 @@ def extreme(c: State, place: int, part: Extreme) -> None:
     if part.led_by_word("from"):
         raise c.stop(part)
     draft.flags.add("extreme")
+    said = set(c.text(part).casefold().split())
+    draft.flags |= {flag for flag, words in (("peak", _PEAKS), ("busy", OF_COUNTS)) if said & words}
     if draft.by_change is not None and part.kind == "most":
         draft.by_change = draft.by_change == part.desc
         c.limit(part)
         return
     after_verb = part.kind == "most" and draft.asks and not draft.asks[-1].noun and c.parts[place - 1].last <= part.first
+    if part.kind == "sup" and following is None and not draft.asks and draft.subject:
+        _counted_before(c, part)
     shown = part.kind in ("sup", "most") and following is None and len(draft.asks) == 1 and draft.groups and not c.wait.count
     if shown and all(isinstance(one, (When, Dated)) for one in c.parts[place + 1 :]):
         c.fits(part, draft.asks[0].id)
@@ -99,6 +105,14 @@ def extreme(c: State, place: int, part: Extreme) -> None:
         c.wait.extreme = part
 
 
+def _counted_before(c: State, part: Extreme) -> None:
+    """`in which month were loans highest`: how many of them there were."""
+    noun = c.before(part)
+    counted = isinstance(noun, Thing) and noun.plural and bool(noun.entity) and not noun.dim and noun.led_by("COP", "FILL", "HAVE")
+    if isinstance(noun, Thing) and counted and not noun.led_by("WITH", "PREP", "THAT") and not part.led_by("AND", "WITH", "PREP"):
+        c.draft.asks.append(Ask(c.lexicon.base_count(noun.entity), noun=noun.entity, counted=True, first=noun.first, text=c.text(noun)))
+
+
 def first_of_all(c: State, part: Extreme) -> None:
     """`bottom three only`: so many of what is asked for, from the end that is said."""
     if c.text(part).casefold().startswith(("first", "the first")) and any(dim == "" for dim, _ in c.draft.groups):
@@ -109,7 +123,10 @@ def first_of_all(c: State, part: Extreme) -> None:
 
 
 def extreme_of(c: State, part: Target, metric: str, extreme: Extreme) -> None:
+    leads = c.text(extreme).casefold().startswith("lead")
     named = isinstance(part, Thing) and bool(part.dim or part.grain) and not c.wait.count
+    if leads and (named or c.wait.number or not c.draft.groups):
+        raise c.stop(extreme)
     if c.wait.share and c.draft.asks:
         raise Stop("not_understood", "the largest share of what? name the rate", c.text(part))
     if isinstance(part, Thing) and part.grain and "first" in c.text(extreme).casefold().split():
@@ -123,7 +140,7 @@ def extreme_of(c: State, part: Target, metric: str, extreme: Extreme) -> None:
             c.draft.flags.add("bottom")
         if extreme.kind == "common":
             c.order(c.of_lines(), extreme.desc, part)
-    elif metric and (c.wait.share or c.wait.count or not (isinstance(part, Thing) and extreme.kind in ("sup", "top"))):
+    elif metric and (c.wait.share or c.wait.count or leads or not (isinstance(part, Thing) and extreme.kind in ("sup", "top"))):
         c.fits(extreme, metric)
         c.order(metric, extreme.desc, part)
         c.limit(extreme)
@@ -132,4 +149,24 @@ def extreme_of(c: State, part: Target, metric: str, extreme: Extreme) -> None:
         raise Stop("not_permitted", f"{label} are counted, never named", c.text(part))
     else:
         raise c.stop(part)
+    c.wait.extreme = None
+
+
+def placed(c: State, part: Target, metric: str) -> None:
+    """Ranked by a number; `which branch comes last by loans`, `which was highest by loans`: the one at that end."""
+    extreme = c.wait.extreme
+    if extreme is None or not c.draft.groups or c.draft.order:
+        c.order(metric, True, part)
+        return
+    place = set(c.text(extreme).casefold().split()) & _PLACED
+    timed = any(dim == "" for dim, _ in c.draft.groups)
+    if (
+        extreme.kind not in ("sup", "top")
+        or extreme.n
+        or (extreme.kind == "top" and (timed or not place or len(c.text(extreme).split()) == 1))
+    ):
+        raise c.stop(extreme)
+    c.fits(extreme, metric)
+    c.order(metric, extreme.desc, part)
+    c.limit(extreme)
     c.wait.extreme = None

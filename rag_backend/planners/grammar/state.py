@@ -11,6 +11,7 @@ from rag_backend.planners.grammar.tokens import tokens_of
 from rag_backend.query.typed_query import Condition
 
 OF_TIME = frozenset(("longest", "slowest", "shortest", "fastest", "quickest", "longer", "shorter"))
+OF_COUNTS = frozenset(("busiest", "busy"))
 RANKING = frozenset(("ORDER", "RANK", "BY", "WHICH"))
 AVERAGES = ("average", "mean", "avg")
 
@@ -32,6 +33,7 @@ class Pending:
     per: str = ""
     order: Mark | None = None
     number: int = 0
+    figures: int = 0
     which: bool = False
     year_before: bool = False
 
@@ -66,11 +68,25 @@ class State:
             ask.transform, wait.share = "share_of_total", False
         wait.stats, wait.count, wait.much = [], False, False
         ask.per, wait.per = wait.per or ask.per, ""
+        if self._said_again(ask, part):
+            draft.asks[-1].counted = True
+            return
         if part.led_by("AND") and any(one.id == ask.id and one.stats == ask.stats for one in draft.asks):
             raise Stop("not_understood", "the same number is asked for twice", self.text(part))
         self.one_clause(part)
         draft.asks.append(ask)
         self.span(f"metric {ask.id}", part)
+
+    def _said_again(self, ask: Ask, part: Part) -> bool:
+        """`loans returned in May: number of loans per branch`: after the colon the same is counted, and only split."""
+        before, asks = self.before(part), self.draft.asks
+        mark = before if isinstance(before, Mark) and before.kind == "HOWMANY" else None
+        lead = [node.text for one in (mark, part) if one for node in one.lead if node.cat == "AND"]
+        said = [self.model.metrics[one.id] for one in (*asks, ask)]
+        same = len(asks) == 1 and said[0].count == said[1].count != "" and not (said[0].where or said[1].where)
+        same = same and not (asks[0].stats or ask.stats or asks[0].per or ask.per)
+        plain = asks[0].transform == ask.transform == "none" if asks else False
+        return same and plain and lead == [":"] and all(isinstance(one, Split) for one in self.parts if one.first > part.first)
 
     def one_clause(self, part: Part) -> None:
         """What stands between two numbers might hold for the first of them alone."""
@@ -180,14 +196,28 @@ class State:
     def test(self, metric: str, part: Threshold, after_split: bool) -> None:
         if metric:
             self.fits(part, metric)
-        self._one_more_test(part)
+        self._one_more_test(part, metric)
         noun = self._limited_by(part)
         for op, value in part.tests:
             number = None if part.of else value
             self.draft.tests.append(Test(metric, op, number, part.of, part.percent, after_split, part.unit, noun))
         self.span("having", part)
 
-    def _one_more_test(self, part: Part) -> None:
+    def _rate_beside_count(self, part: Part, metric: str) -> bool:
+        """`branches with at least 20 loans have a late rate over 5 %`: a rate is of the rows, and so is the count beside it."""
+        draft, before = self.draft, self.before(part)
+        leads = [part, before] if isinstance(before, Measure) else [part]
+        tied = any(one.led_by("WITH", "HAVE") or one.led_by_word("on", "across") for one in leads)
+        if not (tied and metric and draft.tests and draft.subject) or any(isinstance(one, Split) for one in self.parts):
+            return False
+        earlier = {test.metric or (draft.asks[0].id if draft.asks else "") for test in draft.tests}
+        kinds = [self.model.metrics[name] for name in (*earlier, metric) if name]
+        return len(kinds) == len(("rate", "count")) and sorted((bool(one.ratio), bool(one.count)) for one in kinds) == [
+            (False, True),
+            (True, False),
+        ]
+
+    def _one_more_test(self, part: Part, metric: str) -> None:
         """`at least 9 loans or over $5`, `3 loans over $5`: another threshold is joined by `and`, and both hold for the same."""
         before = self.before(part)
         leads = [part, before] if isinstance(before, Measure) else [part]
@@ -196,6 +226,7 @@ class State:
         noun = self.before(before) if before else None
         near = [*leads, *(one for one in (before, noun) if one)]
         joined = self.text(part).casefold().startswith("and ") or any(one.led_by("AND", "THAT") for one in near)
+        joined = joined or self._rate_beside_count(part, metric)
         if self.draft.tests and not joined:
             raise Stop("not_understood", "what each of the two thresholds is for is not clear: join them by `and`", self.text(part))
 
@@ -226,6 +257,8 @@ class State:
         text, declared = self.text(part), self.model.metrics[metric]
         if set(text.casefold().split()) & OF_TIME and declared.unit != "days":
             raise Stop("not_understood", f"{text!r} is said of times, not of {declared.label}", text)
+        if set(text.casefold().split()) & OF_COUNTS and not declared.count:
+            raise Stop("not_understood", f"{text!r} is said of how many there are, not of {declared.label}", text)
 
     def order(self, metric: str, desc: bool, part: Part) -> None:
         """Rank by a metric, which is shown too."""

@@ -22,7 +22,7 @@ _AMOUNT = re.compile(r"^[$€£]?([\d,]*\d(?:\.\d+)?)(k|m|b|bn)?(%)?$", re.IGNOR
 _CODE = re.compile(r"^[a-z]\d{2}(\.\w*)?\*?$", re.IGNORECASE)
 _MOST = 48
 _LARGEST = 1e15
-_TWO = 2
+_TWO, _TEN, _TENS, _HUNDRED = 2, 10, 20, 100
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,12 @@ class Tagger:
         return False
 
     def _as_written(self, reading: Reading, used: tuple[Token, ...]) -> bool:
-        return "".join(token.text for token in used) == reading.exact and not self.text.isupper()
+        return "".join(token.text.removesuffix("'s") for token in used) == reading.exact and not self.text.isupper()
 
     def _torn_by(self, place: int, english: Node) -> bool:
         """Whether `the average`, as one phrase, would tear apart `average fine`."""
+        if english.cat in ("TOP", "BOTTOM") and english.last > place + 1:  # `came last month`
+            return period_at(self.tokens, english.last - 1, self.today) is not None
         inside = (self._lexicon_at(start) for start in range(place + 1, english.last)) if self.tokens[place].norm == "the" else ()
         return any(one is not None and one.last > english.last for one in inside)
 
@@ -111,9 +113,10 @@ class Tagger:
         return None
 
     def _number_at(self, place: int) -> Node | None:
-        token = self.tokens[place]
+        token, used = self.tokens[place], 1
+        value: float | None
         if token.kind == "word":
-            value: float | None = NUMBER_WORDS.get(token.norm)
+            value, used = self._in_words(place)
             percent = False
         else:
             match = _AMOUNT.match(token.norm)
@@ -121,7 +124,7 @@ class Tagger:
             percent = bool(match and match[3])
         if value is None or value > _LARGEST:
             return None
-        last, money = place + 1, token.norm[0] in "$€£"
+        last, money = place + used, token.norm[0] in "$€£"
         following = self.tokens[last].norm if last < len(self.tokens) else ""
         while following in _SCALE:
             value, last = value * _SCALE[following], last + 1
@@ -131,6 +134,16 @@ class Tagger:
         elif following in ("dollars", "usd"):
             last, money = last + 1, True
         return Node("NUM", place, last, self._text(place, last), number=value, percent=percent, money=money)
+
+    def _in_words(self, place: int) -> tuple[float | None, int]:
+        """`twenty`, `twenty five`, `one` of `one hundred`; and how many words that are."""
+        word, following = (self.tokens[at].norm if at < len(self.tokens) else "" for at in (place, place + 1))
+        value, ones = NUMBER_WORDS.get(word), 1 if following == "one" else NUMBER_WORDS.get(following, 0)
+        if word == "one" and following in _SCALE:
+            return 1, 1
+        if value is not None and _TENS <= value < _HUNDRED and 0 < ones < _TEN:
+            return value + ones, _TWO
+        return value, 1
 
     def _code_at(self, place: int) -> Node | None:
         """`AB-12`, a value of one dimension and one of another; or the start of longer codes."""
@@ -179,7 +192,8 @@ def with_one_reading(nodes: list[Node]) -> Iterator[list[Node]]:
 
 def without_repeats(nodes: list[Node]) -> list[Node]:
     """`a crime loan and a poetry loan` as `a crime and a poetry loan`, `crime loans vs poetry loans` alike: the noun is said once."""
-    kept = list(nodes)
+    kept = _said_once(nodes)
+    nodes = list(kept)
     for place in range(len(nodes) - 1, 0, -1):
         other = next((k for k in range(place + 2, min(place + 4, len(nodes) - 1)) if nodes[k].cat == "VALUE"), 0)
         alike = other and nodes[place - 1].cat == "VALUE" and nodes[place - 1].reading.dim == nodes[other].reading.dim
@@ -188,3 +202,14 @@ def without_repeats(nodes: list[Node]) -> list[Node]:
         if alike and joined and nodes[place].reading.id and nodes[place].text == nodes[other + 1].text:
             del kept[place]
     return kept
+
+
+def _said_once(nodes: list[Node]) -> list[Node]:
+    """`readers with crime vs readers with poetry` as `readers with crime vs poetry`."""
+    for place in range(len(nodes) - 6):
+        noun, tie, value, vs, again, tied, other = nodes[place : place + 7]
+        alike = noun.text.casefold() == again.text.casefold() and tie.text.casefold() == tied.text.casefold()
+        kinds = noun.cat == again.cat == "NOUN" and tie.cat == tied.cat in ("WITH", "PREP", "THAT", "HAVE") and vs.cat == "VS"
+        if alike and kinds and value.cat == other.cat == "VALUE" and value.reading.dim == other.reading.dim:
+            return [*nodes[: place + 4], *nodes[place + 6 :]]
+    return list(nodes)

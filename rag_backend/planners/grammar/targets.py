@@ -7,7 +7,7 @@ from rag_backend.planners.grammar.draft import Ask
 from rag_backend.planners.grammar.model_of import as_filter
 from rag_backend.planners.grammar.nouns import asked_later, noun
 from rag_backend.planners.grammar.parts import Measure, Target, Thing, Threshold, Values
-from rag_backend.planners.grammar.ranking import absent, extreme_of
+from rag_backend.planners.grammar.ranking import absent, extreme_of, placed
 from rag_backend.planners.grammar.state import AVERAGES, State
 from rag_backend.planners.grammar.tokens import tokens_of
 
@@ -17,6 +17,8 @@ def target(c: State, place: int, part: Target) -> None:
     taken = _waited_for(c, part, metric)
     if not taken and isinstance(part, Measure):
         _number(c, place, part, metric)
+    elif not taken and isinstance(part, Thing) and part.entity and not part.dim and not c.draft.asks and _ranked_on(c, part):
+        c.ask(Ask(metric, noun=part.entity, counted=True), part)
     elif not taken and isinstance(part, Thing):
         noun(c, place, part, metric)
     c.joined = False
@@ -34,7 +36,7 @@ def _waited_for(c: State, part: Target, metric: str) -> bool:
         c.ask(Ask(metric, transform="rank"), part)
         wait.order = None
     elif wait.order and metric and not is_group(c, part):
-        c.order(metric, True, part)
+        placed(c, part, metric)
         wait.order = None
     elif wait.extreme:
         extreme_of(c, part, metric, wait.extreme)
@@ -73,12 +75,19 @@ def _number(c: State, place: int, part: Measure, metric: str) -> None:
         return
     if before is not None and before.transform.startswith("share") and not c.joined and not before.of:
         _part_of(c, part, before)
-    elif (before is not None and not c.begins(part)) or (before is None and part.led_by("PREP") and c.draft.head and not wait.count):
+    elif (before is not None and not c.begins(part)) or (
+        before is None and part.led_by("PREP") and c.draft.head and not wait.count and not _ranked_on(c, part)
+    ):
         qualifier(c, part, metric)
     else:
         averaged = tokens_of(c.r.node(part.first).text)[0].norm in AVERAGES
         noun = declared.count if declared.count and not declared.where else ""
         c.ask(Ask(metric, averaged=averaged, counted=wait.count or bool(noun), noun=noun), part)
+
+
+def _ranked_on(c: State, part: Target) -> bool:
+    """`rank the branches on fines`."""
+    return "ranked" in c.draft.flags and not c.draft.order and [node.text.casefold() for node in part.lead if node.cat == "PREP"] == ["on"]
 
 
 def _countable(c: State, metric: str) -> bool:

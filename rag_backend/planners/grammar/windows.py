@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rag_backend.planners.grammar.draft import Ask, Stop
 from rag_backend.planners.grammar.nodes import Period
 from rag_backend.planners.grammar.resolve import candidates, fit
+from rag_backend.planners.grammar.tokens import singular
 from rag_backend.query.typed_query import Time, Window
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def _date(a: Assembly, uses: Uses) -> str:
     own = [a.model.dimensions[dim].date for dim, _ in a.groups if dim and a.model.dimensions[dim].date]
     if own:
         return own[0]
+    named, sure = next((said for ask in a.asks if (said := _of_its_noun(a, ask))[0]), ("", False))
+    if named:
+        return named if sure else a.choices.choose("By which date?", list(dict.fromkeys([named, *defaults])))
     if draft.maybe_date:
         return a.choices.choose("By which date?", list(dict.fromkeys([draft.maybe_date, *defaults])))
     meant = [found for ask in a.asks if (found := _of_its_word(a, ask))]
@@ -76,6 +80,16 @@ def _of_its_word(a: Assembly, ask: Ask) -> str:
         if date and word in a.model.dimensions[date].label.casefold().split() and a.model.metrics[ask.id].where:
             return date
     return ""
+
+
+def _of_its_noun(a: Assembly, ask: Ask) -> tuple[str, bool]:
+    """The date that is called by the noun of a number, as in "returns in March", and whether a word after it says so: "returns made"."""
+    words = ask.text.casefold().split()
+    for word in words:
+        dims = {one.dim for one in a.lexicon.readings((singular(word),)) if one.kind == "NOUN" and one.dim and singular(word) != word}
+        if dates := [dim for dim in dims if a.model.dimensions[dim].type == "date"]:
+            return dates[0], word != words[-1]
+    return "", False
 
 
 def _resolved(a: Assembly, period: Period, date: str) -> Period:

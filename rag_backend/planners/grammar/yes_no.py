@@ -8,7 +8,10 @@ from rag_backend.query.typed_query import TypedQuery, listed
 
 _ASKS = re.compile(r"^\W*(?:is|are|was|were|do|does|did|has|have|had)\b(?: there\b)?\s*", re.IGNORECASE)
 _MORE = r"(?:higher|lower|greater|larger|smaller|bigger|longer|shorter)"
-_THAN = re.compile(rf"\b(?:any )?{_MORE} than\b(?: (?:it|they|that|those) (?:was|were|is|are)\b)?", re.IGNORECASE)
+_BEATS = r"(?:outnumber|outnumbered|exceed|exceeded|surpass|surpassed|outpace|outpaced|outstrip|outstripped)(?! \$?\d)"
+_THAN = re.compile(rf"\b(?:(?:any )?{_MORE} than|{_BEATS})\b(?: (?:it|they|that|those) (?:was|were|is|are)\b)?", re.IGNORECASE)
+_HOW_MUCH_MORE = re.compile(r"^\W*how (much|many) (?:more or less|more or fewer|more|less|fewer)\b\s*", re.IGNORECASE)
+_MORE_THAN = re.compile(r"\bthan\b(?! \$?\d+(?! *\?| *$|\d))", re.IGNORECASE)
 _MORE_OF = re.compile(
     r"^(?:more|fewer) (?P<one>[^?]+?) (?P<noun>[\w-]+) than (?P<other>[^?]+?) (?P=noun)\b(?P<rest>[^?]*)\??\s*$", re.IGNORECASE
 )
@@ -16,6 +19,9 @@ _MORE_OF = re.compile(
 
 def as_comparison(question: str) -> str:
     """`Is A's rate higher than B's?` as `A's rate vs B's?`; '' where the question does not set two things side by side."""
+    if _HOW_MUCH_MORE.match(question):
+        said, times = _MORE_THAN.subn("vs", _HOW_MUCH_MORE.sub(r"how \1 ", question))
+        return said if times == 1 and not _HOW_MUCH_MORE.search(said) else ""
     begun = _ASKS.match(question)
     if begun is None:
         return ""
