@@ -34,7 +34,8 @@ def cache_of(url: str) -> Cache:
         return Memory(time.monotonic)
     if url == "none://":
         return Nothing()
-    raise UsageError(f"MEDFLOW_CACHE begins with {scheme!r}; allowed: memory://, redis://[:password@]host:port/db, none://")
+    # not quoted: an address with a slip in it may hold a password all the same
+    raise UsageError("MEDFLOW_CACHE names no cache that there is; allowed: memory://, redis://[:password@]host:port/db, none://")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from rag_backend.cache import redis as adapter
 from rag_backend.cache.base import Cache
 from rag_backend.cache.caches import cache_of
 from tests.cache.redis_server import RedisServer, redis_server
@@ -24,8 +25,10 @@ def running() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def server(running: RedisServer) -> RedisServer:
-    """The server, empty; not to be stopped or killed."""
+def server(running: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
+    """The server, empty; not to be stopped or killed. On a busy machine it may take longer than an asker would wait."""
+    for name in ("_CONNECTING_S", "_WAITING_S", "_ALTOGETHER_S"):
+        monkeypatch.setattr(adapter, name, 30.0)
     running.client.flushall()
     return running
 

@@ -169,6 +169,8 @@ def test_an_address_of_a_server(url: str, expected: Address) -> None:
         "memory://x",
         "none://x",
         "memcached://host",
+        "redis:/:hush@host/0",
+        "rediss://:hush@host/0",
         "REDIS://host",
         "redis://host:port/0",
         "redis://host/first",

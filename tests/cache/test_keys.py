@@ -124,6 +124,12 @@ def test_values_of_another_type_or_cut_are_others(values: tuple[list[Any], ...])
     assert len(keys) == len(queries)
 
 
+def test_a_comparison_keeps_its_values_as_they_are() -> None:
+    """With a value twice, or two, it is a query with a problem, which must never be found under the key of one without."""
+    found = [_key({"where": [[{"dim": "d", "op": "lt", "values": values}]]}) for values in ([3], [3, 3], [3, 4], [4, 3])]
+    assert len(set(found)) == len(found)
+
+
 @pytest.mark.parametrize("value", [None, math.inf, -math.inf, math.nan, 0.0, -0.0, 1e308])
 def test_thresholds_that_json_has_no_number_for_are_told_apart(value: float | None) -> None:
     others = [other for other in (None, math.inf, -math.inf, math.nan, 0.0, -0.0, 1e308) if repr(other) != repr(value)]
