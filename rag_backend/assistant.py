@@ -19,7 +19,6 @@ from medflow.specs.examples import load_examples
 from medflow.specs.glossary import load_glossary
 from medflow.specs.policy import Policy, load_policies
 from medflow.specs.semantic import load_semantic_model
-from medflow.specs.table import TableSpec
 from medflow.specs.tables import load_tables
 from rag_backend.agents.flow import walk
 from rag_backend.agents.turn import Limits, Services, Turn
@@ -38,6 +37,8 @@ from rag_backend.planners.claude.wording import worded_by
 from rag_backend.planners.grammar.lexicon import Lexicon
 from rag_backend.planners.grammar.plan import plan
 from rag_backend.query.typed_query import TypedQuery
+from rag_backend.retrieval.documents import Knowledge
+from rag_backend.retrieval.retriever import Retriever
 from rag_backend.small_cells.shown import ShownInProcess
 from rag_backend.values import ReleaseView, values_of
 from rag_backend.version import version_of
@@ -103,10 +104,13 @@ class Assistants:
         self._asked = None if settings.planner == "grammar" else model
         self._version = version_of(settings.knowledge_base)
         self._tables = load_tables(settings.knowledge_base)
-        self.policy = _policy(settings, self._tables, role)
+        policies = load_policies(settings.knowledge_base, self._tables)
+        self.policy = _policy(policies, role)
         self._model = load_semantic_model(settings.knowledge_base)
         self._glossary = load_glossary(settings.knowledge_base, self._model)
-        self._examples = example_patterns(load_examples(settings.knowledge_base), self._model)
+        examples = load_examples(settings.knowledge_base)
+        self._examples = example_patterns(examples, self._model)
+        self._retriever = Retriever.of(settings, Knowledge(self._model, self._glossary, examples, self._tables, policies))
         self._shown = ShownInProcess()
         self.caches = Caches.of(settings)
         self._engine = DuckDBEngine(settings, memory=settings.query_memory)
@@ -142,6 +146,7 @@ class Assistants:
         """End the worker processes; a query that still runs is told."""
         self._engine.close()
         self.caches.close()
+        self._retriever.close()
         if self._catalog is not None:
             self._catalog.dispose()
 
@@ -169,6 +174,7 @@ class Assistants:
             glossary=self._glossary,
             examples=self._examples,
             shown=self._shown,
+            retriever=self._retriever,
         )
         return Assistant(self._with_model(services, lexicon))
 
@@ -176,7 +182,8 @@ class Assistants:
         if self._asked is None:
             return services
         wording = worded_by(self._asked, self._settings.model_light) if self._settings.model_light else None
-        return replace(services, asks=claude_planner(services, lexicon, Asking(self._asked, self._settings, lambda _: "")), wording=wording)
+        asking = Asking(self._asked, self._settings, lambda text: self._retriever.context_of(text, self.policy))
+        return replace(services, asks=claude_planner(services, lexicon, asking), wording=wording)
 
 
 @contextmanager
@@ -190,8 +197,7 @@ def opened(settings: Settings, role: str, release: int | None = None, model: Mod
         yield assistants.current() if release is None else assistants.of(release)
 
 
-def _policy(settings: Settings, tables: Mapping[str, TableSpec], role: str) -> Policy:
-    policies = load_policies(settings.knowledge_base, tables)
+def _policy(policies: Mapping[str, Policy], role: str) -> Policy:
     if role not in policies:
         raise UsageError(f"there is no role {role!r}; allowed: {', '.join(policies)}")
     return policies[role]

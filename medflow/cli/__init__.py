@@ -25,6 +25,7 @@ COMMANDS = {
     "files": ("files", "List files; exclude, retry or reject one."),
     "ask": ("ask", "Ask a question in plain words."),
     "sql": ("ask", "Run one SELECT, as far as the role may read."),
+    "setup": ("setup", "Set up vectors, which help to find what a question is about."),
     "serve": ("serve", "Answer questions over HTTP, on this machine alone."),
     "eval": ("eval", "Put a bank of questions to the assistant and score it."),
     "maintain": ("maintain", "Compact tables, expire old releases, delete files that nothing needs."),

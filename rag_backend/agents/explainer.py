@@ -13,6 +13,7 @@ from rag_backend.planners.claude.wording import ROWS_TOLD, Facts
 from rag_backend.query.compile import Compiled
 from rag_backend.query.typed_query import TypedQuery
 from rag_backend.query.words import in_words
+from rag_backend.retrieval.nearest import with_nearest
 
 _BY_A_MODEL = "a query that a model wrote for this question; what it counts is not verified"
 
@@ -24,6 +25,7 @@ def explainer(turn: Turn, services: Services) -> Turn:
     if turn.route == "definition" and not turn.refusal:
         return replace(turn, explanation="\n".join(one.sentence for one in turn.definitions))
     if turn.refusal or turn.clarification:
+        turn = with_nearest(turn, services)
         return replace(turn, explanation=turn.refusal.message if turn.refusal else turn.clarification)
     if turn.lane == "ad_hoc" and turn.table is not None:
         return replace(turn, interpretation=_BY_A_MODEL, explanation=f"{len(turn.table.rows):,} rows.")

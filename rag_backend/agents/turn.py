@@ -24,6 +24,7 @@ from rag_backend.planners.claude.wording import Wording
 from rag_backend.planners.reader import Alone, Planner, Reader
 from rag_backend.query.compile import Compiled
 from rag_backend.query.typed_query import TypedQuery
+from rag_backend.retrieval.retriever import Retriever
 from rag_backend.small_cells.masks import Reason
 from rag_backend.small_cells.shown import ShownCells, ShownInProcess
 from rag_backend.validator import Approved, Proof
@@ -61,6 +62,8 @@ class Services:
     """Approved examples: the pattern of each query to its id."""
     proofs: dict[tuple[str, str], Proof] = field(default_factory=dict, compare=False)
     shown: ShownCells = field(default_factory=ShownInProcess)
+    retriever: Retriever | None = None
+    """What finds declarations near a text; without it, nothing is proposed but what the planner proposes."""
     asks: Reader | None = None
     """What reads questions, where that is not the planner alone."""
     wording: Wording | None = None
