@@ -16,8 +16,8 @@ demo: $(STAMP)  ## make the environment, generate sample claims, run the pipelin
 	@$(BIN)/medflow demo
 
 test: packages $(DEV)  ## all set-up and all tests; long suites as a fixed seeded sample (what CI runs)
-	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/engines tests/planners tests/model tests/agents tests/definitions tests/examples tests/library tests/api tests/cache tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
-	@$(BIN)/pytest tests/pipeline tests/small_cells tests/eval -n $(WORKERS) --dist worksteal
+	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/engines tests/planners tests/model tests/agents tests/definitions tests/examples tests/library tests/api tests/cache tests/retrieval tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
+	@$(BIN)/pytest tests/pipeline tests/small_cells tests/injections tests/eval -n $(WORKERS) --dist worksteal
 	@$(BIN)/pytest tests/spark --ignore tests/spark/test_bench.py  # minutes: test-full runs it
 
 test-full: packages $(DEV)  ## the same with whole counts

@@ -16,7 +16,17 @@ from tests.support.lake import ROOT, Lake
 _DATA = ROOT / "tests" / "data"
 _BANKS = {
     name: [json.loads(line) for line in (_DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
-    for name in ("questions", "questions_b", "questions_c", "questions_d", "questions_e", "questions_f", "questions_g", "questions_h", "questions_i")
+    for name in (
+        "questions",
+        "questions_b",
+        "questions_c",
+        "questions_d",
+        "questions_e",
+        "questions_f",
+        "questions_g",
+        "questions_h",
+        "questions_i",
+    )
 }
 _BANK = _BANKS["questions"]
 _ALL = [pytest.param(entry, id=f"{name}:{entry['id']}") for name, bank in _BANKS.items() for entry in bank]
