@@ -6,16 +6,16 @@ themselves: the reading that they led to is asked back, so that a person decides
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from medflow.specs.semantic import SemanticModel
+from rag_backend.planners.claude.asked import Asked, meant, settled, windows
 from rag_backend.planners.claude.elements import Element, elements_of, negative, numbers_of
 from rag_backend.planners.claude.reading import Cited
-from rag_backend.planners.grammar.lexicon import Lexicon, Reading
+from rag_backend.planners.claude.unasked import unasked
+from rag_backend.planners.grammar.lexicon import Reading
 from rag_backend.planners.grammar.nodes import Node
-from rag_backend.planners.grammar.tokens import Token
 from rag_backend.query.typed_query import TypedQuery
 
 # Function words, and phrases that only introduce what is asked. No noun, negation, quantifier or comparative is among them.
@@ -44,9 +44,6 @@ _SAYS_NOTHING = frozenset(
 )
 
 
-_Days = tuple[datetime.date | None, datetime.date | None]
-
-
 @dataclass(frozen=True)
 class Coverage:
     """What is wrong with a reading, in words that the model can act on; and the words in it that nobody declared."""
@@ -55,31 +52,19 @@ class Coverage:
     undeclared: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A question as the lexicon tags it."""
-
-    tokens: Sequence[Token]
-    nodes: Sequence[Node]
-    lexicon: Lexicon
-
-    def within(self, cited: Sequence[Cited]) -> list[Node]:
-        """The phrases that cited words touch."""
-        return [node for node in self.nodes if any(self._start(node) < one.end and self._end(node) > one.start for one in cited)]
-
-    def says(self, *categories: str) -> bool:
-        """Whether a phrase of one of these categories stands in the question."""
-        return any(node.cat in categories for node in self.nodes)
-
-    def _start(self, node: Node) -> int:
-        return self.tokens[node.first].start
-
-    def _end(self, node: Node) -> int:
-        return self.tokens[node.last - 1].end
-
-
 def coverage(asked: Asked, query: TypedQuery, cited: Sequence[Cited]) -> Coverage:
     """Hold a reading against the question."""
+    added = additions(asked, query, cited)
+    seen = {id(node) for node in asked.within(cited)}
+    left = [node for node in asked.nodes if node.cat not in _SAYS_NOTHING and id(node) not in seen]
+    problems = [f"the word {asked.called(node)} is read by nothing" for node in left]
+    problems += [f"{asked.called(node)} {told}" for node in asked.nodes for told in _lost(node, query, asked)]
+    undeclared = [node.text for node in asked.nodes if node.cat == "JUNK" or (node.cat == "TIME" and not settled(node))]
+    return Coverage((*dict.fromkeys((*problems, *added.problems)),), tuple(dict.fromkeys((*added.undeclared, *undeclared))))
+
+
+def additions(asked: Asked, query: TypedQuery, cited: Sequence[Cited]) -> Coverage:
+    """What a reading does that the words cited for it do not say, whatever it leaves out."""
     problems: list[str] = []
     undeclared: list[str] = []
     for element in elements_of(query, asked.lexicon.model):
@@ -90,14 +75,8 @@ def coverage(asked: Asked, query: TypedQuery, cited: Sequence[Cited]) -> Coverag
         elif not any(_licensed(node, element, asked) for node in nodes):
             undeclared += unknown
             if not unknown:
-                problems.append(f"{element.slot} is not what {_quoted(nodes)} means here")
-    seen = {id(node) for node in asked.within(cited)}
-    for node in asked.nodes:
-        if node.cat not in _SAYS_NOTHING and id(node) not in seen:
-            problems.append(f"the word {node.text!r} is read by nothing")
-    problems += [f"{_quoted([node])} {told}" for node in asked.nodes for told in _lost(node, query, asked)]
-    undeclared += [node.text for node in asked.nodes if node.cat == "JUNK" or (node.cat == "TIME" and not _settled(node))]
-    return Coverage((*dict.fromkeys((*problems, *_unasked(asked, query))),), tuple(dict.fromkeys(undeclared)))
+                problems.append(f"{element.slot} is not what {_quoted(nodes, asked)} means here")
+    return Coverage((*dict.fromkeys((*problems, *unasked(asked, query))),), tuple(dict.fromkeys(undeclared)))
 
 
 def _same_slot(cited: str, slot: str) -> bool:
@@ -112,8 +91,8 @@ def _licensed(node: Node, element: Element, asked: Asked) -> bool:
     return asked.says("SHARE", "RATIO", "STAT_mean") and any(element.in_part(one) for one in readings)
 
 
-def _quoted(nodes: Sequence[Node]) -> str:
-    return " ".join(repr(node.text) for node in nodes[:4])
+def _quoted(nodes: Sequence[Node], asked: Asked) -> str:
+    return " ".join(asked.called(node) for node in nodes[:4])
 
 
 def _lost(node: Node, query: TypedQuery, asked: Asked) -> Iterator[str]:
@@ -152,68 +131,9 @@ def _number_kept(node: Node, query: TypedQuery) -> bool:
     return any(abs(wanted - one) < 1e-9 for one in numbers_of(query)) or node.text in values
 
 
-def _windows(query: TypedQuery) -> set[_Days]:
-    windows = [(query.time.start, query.time.until), *((one.start, one.until) for one in query.compare)]
-    return {window for window in windows if window != (None, None)}
-
-
-def _meant(node: Node) -> set[_Days]:
-    """The windows that a time phrase can mean; none where its year is not said."""
-    period = node.period
-    if period is None or period.yearless:
-        return set()
-    return {(one.start, one.until) for one in (period, *period.ends, *period.ask)}
-
-
-def _settled(node: Node) -> bool:
-    return node.period is not None and not node.period.ask and not node.period.yearless
-
-
 def _window_kept(node: Node, query: TypedQuery) -> bool:
-    meant, windows = _meant(node), _windows(query)
-    return bool(windows & meant) if meant else bool(windows)
-
-
-def _unasked(asked: Asked, query: TypedQuery) -> Iterator[str]:
-    """What the query does and no word of the question says."""
-    categories = {node.cat for node in asked.nodes}
-    if _leaves_out(query) and not categories & {"NOT", "WITHOUT", "EXCLUDED", "EMPTY"}:
-        yield "the query leaves something out, and no word of the question says so"
-    numbers = {node.number / 100 if node.percent else node.number for node in asked.nodes if node.cat in ("NUM", "NUMPLUS", "NUMRANGE")}
-    strange = {one for one in numbers_of(query) if not any(abs(one - number) < 1e-9 for number in numbers)}
-    if strange - {1.0}:
-        yield "the query holds a number that the question does not"
-    times = [node for node in asked.nodes if node.cat == "TIME"]
-    said = {window for node in times for window in _meant(node)}
-    settled = all(_meant(node) for node in times) and not categories & {"JUNK", "SAME"}
-    if _windows(query) and (not times if not settled else not _windows(query) <= said) and not categories & {"JUNK", "SAME"}:
-        yield "the query has a window of time that no word of the question says"
-    yield from _unasked_forms(query, categories)
-    yield from _other_date(asked, query)
-
-
-def _other_date(asked: Asked, query: TypedQuery) -> Iterator[str]:
-    """A date other than the one that the metric declares needs a word."""
-    model = asked.lexicon.model
-    declared = {model.date_of(use.id) for use in query.metrics} or {model.date}
-    said = {one.dim for node in asked.nodes for one in node.readings if one.dim}
-    dated = {one.dim for one in query.group_by if model.dimensions[one.dim].type == "date"} | ({query.time.date} - {""})
-    for date in sorted(dated - declared - said):
-        yield f"no word of the question says {date}; what is meant without one is {' or '.join(sorted(declared))}"
-
-
-def _unasked_forms(query: TypedQuery, categories: set[str]) -> Iterator[str]:
-    """Statistics and transforms without a word for them."""
-    for use in query.metrics:
-        if use.stat != "default" and not categories & _WORDS_OF_STATS[use.stat]:
-            yield f"no word of the question asks for the {use.stat}"
-        if use.transform != "none" and not categories & _WORDS_OF_TRANSFORMS[use.transform]:
-            yield f"no word of the question asks for {use.transform}"
-
-
-def _leaves_out(query: TypedQuery) -> bool:
-    wheres = (query.where, *(use.where for use in query.metrics))
-    return any(one.op in ("not_in", "is_null") for where in wheres for group in where for one in group)
+    wanted, held = meant(node), windows(query)
+    return bool(held & wanted) if wanted else bool(held)
 
 
 _Holds = Callable[[TypedQuery, str, SemanticModel], bool]
@@ -266,25 +186,6 @@ def _negated(query: TypedQuery, _: str, __: SemanticModel) -> bool:
     return negative(query)
 
 
-_SHARES, _MOVES = (
-    frozenset(("SHARE", "RATIO")),
-    frozenset(("CHANGE", "GROWN", "SHRUNK", "OVER_", "OVER_week", "OVER_month", "OVER_quarter", "OVER_year")),
-)
-_WORDS_OF_TRANSFORMS: dict[str, frozenset[str]] = {
-    "share_of_total": _SHARES,
-    "share_of_first_group": _SHARES,
-    "share_of_group": _SHARES,
-    "running_total": frozenset(("RUN",)),
-    "change": _MOVES,
-    "rank": frozenset(("RANK", "ORDER", "TOP", "BOTTOM")),
-}
-_WORDS_OF_STATS: dict[str, frozenset[str]] = {
-    "mean": frozenset(("STAT_mean",)),
-    "median": frozenset(("STAT_median",)),
-    "p90": frozenset(("STAT_p90",)),
-    "min": frozenset(("STAT_min", "SUP_ASC")),
-    "max": frozenset(("STAT_max", "SUP_DESC")),
-}
 _HOLDS: dict[str, _Holds] = {
     **dict.fromkeys(("NOT", "WITHOUT", "EXCLUDED"), _negated),
     **dict.fromkeys(("TOP", "BOTTOM", "SUP", "COMMON"), _ordered),

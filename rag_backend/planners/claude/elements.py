@@ -44,6 +44,7 @@ def elements_of(query: TypedQuery, model: SemanticModel) -> Iterator[Element]:
     for slot, tests in (("unit.having", query.unit.having), ("having", query.having)):
         for place, having in enumerate(tests):
             yield _measured(f"{slot}[{place}]", having.metric, model)
+            yield from _conditions(f"{slot}[{place}].where", having.where, model)
     if query.time.start or query.time.until:
         yield Element("time", _no_word, frozenset(("TIME",)))
     if query.compare:
@@ -55,12 +56,16 @@ def elements_of(query: TypedQuery, model: SemanticModel) -> Iterator[Element]:
 
 
 def _conditions(slot: str, where: tuple[tuple[Condition, ...], ...], model: SemanticModel) -> Iterator[Element]:
+    """Each value of each condition is a part of its own: one more in a list is as wrong as one more condition."""
     for place, group in enumerate(where):
-        yield Element(f"{slot}[{place}]", _condition(group, model), frozenset(("AGED", "EMPTY")) if _by_words(group) else frozenset())
+        for one in group:
+            categories = frozenset(("AGED", "EMPTY")) if _by_words(one) else frozenset()
+            single = [one.model_copy(update={"values": (value,)}) for value in one.values]
+            yield from (Element(f"{slot}[{place}]", _condition(each, model), categories) for each in single or [one])
 
 
-def _by_words(group: tuple[Condition, ...]) -> bool:
-    return any(one.op in ("is_null", "not_null", "lt", "le", "gt", "ge") for one in group)
+def _by_words(one: Condition) -> bool:
+    return one.op in ("lt", "le", "gt", "ge") or (one.op in ("is_null", "not_null") and not one.values)
 
 
 def _measured(slot: str, name: str, model: SemanticModel) -> Element:
@@ -86,17 +91,16 @@ def _entity(name: str, model: SemanticModel) -> Means:
     return lambda one: one.id == name or (one.kind == "METRIC" and one.id in counts)
 
 
-def _condition(group: tuple[Condition, ...], model: SemanticModel) -> Means:
-    same = {dim: _same(dim, model) for dim in {one.dim for one in group}}
+def _condition(test: Condition, model: SemanticModel) -> Means:
+    same = _same(test.dim, model)
 
     def means(one: Reading) -> bool:
         if one.kind == "PAIR":
             parts = dict(zip((one.id, one.dim), one.value.split("|"), strict=True))
-            return any(_is(parts[test.dim], value) for test in group if test.dim in parts for value in test.values)
+            return test.dim in parts and any(_is(parts[test.dim], value) for value in test.values)
         if one.kind in ("VALUE", "PREFIX"):
-            return any(one.dim in same[test.dim] and any(_is(one.value, value) for value in test.values) for test in group)
-        tested = {dim for test in group if _by_words((test,)) for dim in same[test.dim]}
-        return one.kind == "NOUN" and one.dim in tested
+            return one.dim in same and any(_is(one.value, value) for value in test.values)
+        return one.kind == "NOUN" and one.dim in same and _by_words(test)
 
     return means
 

@@ -7,17 +7,18 @@ both have a reading and they differ, the asker decides; where the model cannot b
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from rag_backend.cache.keys import as_kept
 from rag_backend.engines.base import Cancellation
 from rag_backend.model.base import Model
 from rag_backend.model.errors import ModelError
 from rag_backend.model.prices import cost_of
 from rag_backend.planners.base import Outcome, Planned, Planning, Refused
+from rag_backend.planners.claude.asked import Asked
 from rag_backend.planners.claude.conversation import Conversation, Unusable
-from rag_backend.planners.claude.coverage import Asked
 from rag_backend.planners.claude.placeholders import masked
 from rag_backend.planners.claude.prompt import Prompt, question_text
 from rag_backend.planners.claude.understood import Answering, Problem, understood
@@ -48,6 +49,7 @@ class ClaudePlanner:
     """What the validator has against SQL of the model, as a sentence that it can act on; '' = nothing."""
     kept: Callable[[str, datetime.date, Callable[[], Outcome], Cancellation], Outcome] = lambda _, __, compute, ___: compute()
     """What a question was read as before, or what it is read as now."""
+    dialect: str = "duckdb"
 
     @property
     def name(self) -> str:
@@ -63,12 +65,15 @@ class ClaudePlanner:
         Raises:
             QueryCancelled: the asker gave up.
         """
+        question = as_kept(question)  # what is kept is of this text: no other one may be read in its place
         own = self.plan(question, today)
         if not self._goes_to_model(own):
             return Planning(own, "grammar")
         conversation, answering = self._begun(question, today)
         if isinstance(own, Planned):
             answering = replace(answering, own=own.query)
+        elif isinstance(own, Refused):
+            answering = replace(answering, nearest=own.nearest)
         try:
             outcome = self.kept(question, today, lambda: self._asked(conversation, answering, cancel), cancel)
         except (ModelError, Unusable) as error:
@@ -85,9 +90,10 @@ class ClaudePlanner:
         tokens, _ = repaired(tokens_of(question), self.lexicon)
         nodes = Tagger(self.lexicon, today, tokens, question).nodes()
         hidden = masked(question, nodes, tokens, self.lexicon)
+        asked = Asked(tokens, nodes, self.lexicon, hidden.places)
         conversation = Conversation(self.model_name, self.prompt.system, self.tools)
-        conversation.asks(question_text(hidden.text, today, known_words(nodes, self.lexicon), self.context(hidden.text)))
-        return conversation, Answering(question, hidden, Asked(tokens, nodes, self.lexicon), self.lanes, self.check)
+        conversation.asks(question_text(hidden.text, today, known_words(asked), self.context(hidden.text)))
+        return conversation, Answering(question, hidden, asked, self.lanes, self.check, dialect=self.dialect)
 
     def _asked(self, conversation: Conversation, answering: Answering, cancel: Cancellation) -> Outcome:
         for _ in range(1 + REPAIRS):
@@ -109,18 +115,19 @@ _ENDED = {
 }
 
 
-def known_words(nodes: Sequence[Node], lexicon: Lexicon) -> str:
+def known_words(asked: Asked) -> str:
     """What the lexicon knows of the question's own phrases: windows of time, metrics, and values of public dimensions."""
-    return "\n".join(dict.fromkeys(line for node in nodes for line in _known(node, lexicon)))
+    return "\n".join(dict.fromkeys(line for node in asked.nodes for line in _known(node, asked)))
 
 
-def _known(node: Node, lexicon: Lexicon) -> Iterator[str]:
+def _known(node: Node, asked: Asked) -> Iterator[str]:
+    called = asked.called(node)
     if node.period is not None and (node.period.start or node.period.until):
-        yield f"{node.text!r}: from {node.period.start or 'open'} to {node.period.until or 'open'}"
+        yield f"{called}: from {node.period.start or 'open'} to {node.period.until or 'open'}"
     for one in node.readings:
         if one.kind == "METRIC":
-            yield f"{node.text!r}: metric {one.id}"
-        elif one.kind == "VALUE" and lexicon.model.dimensions[one.dim].privacy == "public":
-            yield f"{node.text!r}: value {one.value} of {one.dim}"
+            yield f"{called}: metric {one.id}"
+        elif one.kind == "VALUE" and asked.lexicon.model.dimensions[one.dim].privacy == "public":
+            yield f"{called}: value {one.value} of {one.dim}"
         elif one.kind == "NOUN" and one.dim:
-            yield f"{node.text!r}: dimension {one.dim}"
+            yield f"{called}: dimension {one.dim}"

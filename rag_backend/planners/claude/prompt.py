@@ -6,6 +6,7 @@ The catalogue holds declarations alone. Values stand in it only where a public d
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from medflow.specs.table import TableSpec
 from rag_backend.query.sources import admissible, tables_of
 from rag_backend.query.typed_query import MetricUse, TypedQuery
 
+_TAG = re.compile(r"<(?=[^\s\d=<>])")
 _VALUES = 60  # declared values of one dimension that are listed; longer lists are codes, which a question writes out
 
 RULES = """You turn a question about a database into one tool call. You never see rows and you never compute a number.
@@ -56,14 +58,14 @@ class Prompt:
 def question_text(question: str, today: datetime.date, known: str, context: str) -> str:
     """What stands in the message: the day, what the lexicon knows of its words, what was retrieved, and the question."""
     parts = [f"<today>{today.isoformat()} ({today:%A})</today>"]
-    parts += [f"<known>\n{known}\n</known>"] if known else []
+    parts += [f"<known>\n{_closed(known)}\n</known>"] if known else []
     parts += [f"<context>\n{_closed(context)}\n</context>"] if context else []
     return "\n".join((*parts, f"<question>{_closed(question)}</question>"))
 
 
 def _closed(text: str) -> str:
-    """Text that cannot end the element that it stands in."""
-    return text.replace("</", "< /")
+    """Text that can neither end the element that it stands in nor begin another."""
+    return _TAG.sub("< ", text)
 
 
 def _metrics(model: SemanticModel, policy: Policy, tables: Mapping[str, TableSpec]) -> Iterator[str]:

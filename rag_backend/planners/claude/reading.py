@@ -14,6 +14,7 @@ from rag_backend.planners.claude.placeholders import Masked
 from rag_backend.query.typed_query import TypedQuery
 
 _MOST_PROBLEMS = 5
+_SIDES = ("before", "after", "later")  # what the model would call the windows of a comparison is not read
 
 
 class Malformed(Exception):
@@ -51,6 +52,7 @@ def _plain(given: Mapping[str, Any], masked: Masked) -> dict[str, Any]:
     query["metrics"] = [{**one, "where": _where(one["where"], masked)} for one in given["metrics"]]
     query["having"] = [_having(one, masked) for one in given["having"]]
     query["unit"] = {**given["unit"], "having": [_having(one, masked) for one in given["unit"]["having"]]}
+    query["compare"] = [{**one, "label": label} for one, label in zip(given["compare"], _SIDES, strict=False)]
     query["time"] = {**given["time"], "from": given["time"]["from"] or None, "to": given["time"]["to"] or None}
     return query
 

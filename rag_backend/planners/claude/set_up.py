@@ -13,6 +13,7 @@ from rag_backend.cache.keys import as_kept, plan_key
 from rag_backend.engines.base import Cancellation
 from rag_backend.model.base import Model
 from rag_backend.planners.base import Outcome
+from rag_backend.planners.claude.literals import has_constant_column
 from rag_backend.planners.claude.planner import ClaudePlanner
 from rag_backend.planners.claude.prompt import Prompt
 from rag_backend.planners.claude.tools import tools_of
@@ -36,7 +37,9 @@ def claude_planner(services: Services, lexicon: Lexicon, asking: Asking) -> Clau
 
     def refused(sql: str) -> str:
         outcome = validate(sql, proof_of(services, policy, "ad_hoc"))
-        return "" if isinstance(outcome, Approved) else outcome.sentence
+        if not isinstance(outcome, Approved):
+            return outcome.sentence
+        return "every column of the answer is read or counted; none is written into the SQL" if has_constant_column(outcome.tree) else ""
 
     def kept(question: str, today: datetime.date, compute: Callable[[], Outcome], cancel: Cancellation) -> Outcome:
         key = plan_key(as_kept(question), today, services.view, planner=f"{settings.planner} {settings.model}")
@@ -53,4 +56,5 @@ def claude_planner(services: Services, lexicon: Lexicon, asking: Asking) -> Clau
         context=asking.context,
         check=refused,
         kept=kept,
+        dialect=services.engine.dialect,
     )

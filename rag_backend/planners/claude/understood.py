@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +9,19 @@ from typing import Any
 from rag_backend.model.base import ModelReply
 from rag_backend.planners.base import AdHoc, Clarify, Option, Outcome, Planned, Refused, Span
 from rag_backend.planners.claude import tools
-from rag_backend.planners.claude.coverage import Asked, coverage
+from rag_backend.planners.claude.asked import Asked, meant
+from rag_backend.planners.claude.coverage import additions, coverage
+from rag_backend.planners.claude.elements import elements_of
+from rag_backend.planners.claude.literals import stands, strange_text
 from rag_backend.planners.claude.placeholders import Masked
+from rag_backend.planners.claude.plain_words import declared_words, says_only
 from rag_backend.planners.claude.reading import Cited, Malformed, cited_in, query_of
 from rag_backend.query.expressions import all_where
 from rag_backend.query.problems import problems_of
-from rag_backend.query.typed_query import TypedQuery
+from rag_backend.query.typed_query import Condition, TypedQuery
 from rag_backend.query.words import in_words
 
-_OPTIONS, _TOLD, _SHOWN = 5, 3, 200
-_UNFIT = re.compile(r"https?:|www\.|[<>{}`\[\]]|[^\x20-\x7e]")
+_OPTIONS, _MOST, _SHOWN = 5, 3, 200
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Answering:
-    """A question, and what a reply to it is held against. `own` is the grammar's query, where it has one."""
+    """A question, and what a reply to it is held against. `own` is the grammar's query, where it has one; else `nearest` its questions."""
 
     question: str
     masked: Masked
@@ -39,6 +41,8 @@ class Answering:
     lanes: frozenset[str]
     check: Callable[[str], str]
     own: TypedQuery | None = None
+    nearest: tuple[str, ...] = ()
+    dialect: str = "duckdb"
 
 
 def understood(reply: ModelReply, answering: Answering) -> Outcome | Problem:
@@ -53,7 +57,7 @@ def understood(reply: ModelReply, answering: Answering) -> Outcome | Problem:
         return read(calls[0].input, answering)
     except Malformed as error:
         return Problem(str(error))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError):
         return Problem(f"the input of {calls[0].name} does not have the tool's form")
 
 
@@ -61,16 +65,16 @@ def _query(given: Mapping[str, Any], answering: Answering) -> Outcome | Problem:
     query = query_of(given["query"], answering.masked)
     wrong = _wrong(query, answering)
     if wrong:
-        return Problem("; ".join(wrong[:_TOLD]))
+        return Problem("; ".join(wrong[:_MOST]))
     cited, unfound = cited_in(given["spans"], answering.question, answering.masked)
     covered = coverage(answering.asked, query, cited)
     if problems := (*unfound, *covered.problems):
-        return Problem("; ".join(problems[:_TOLD]))
+        return Problem("; ".join(problems[:_MOST]))
     own = answering.own
-    if own is not None and not _equal(own, query):
+    if own is not None and not _equal(own, query) and _told(own, answering) != _told(query, answering):
         return _asked_back("This can be read in two ways. Which one?", (own, query), answering)
-    if covered.undeclared:
-        words = ", ".join(repr(word) for word in covered.undeclared[:_TOLD])
+    if covered.undeclared and own is None:
+        words = ", ".join(repr(word) for word in covered.undeclared[:_MOST])
         return _asked_back(f"{words}: nothing declared is called so. Is this what was meant?", (query,), answering)
     return Planned(own or query, _spans(cited))
 
@@ -80,12 +84,23 @@ def _wrong(query: TypedQuery, answering: Answering) -> list[str]:
 
 
 def _unknown_values(query: TypedQuery, answering: Answering) -> Iterator[str]:
-    """Values that the release does not hold; they are not repeated."""
-    known = answering.asked.lexicon.values.of
+    """Values that neither the release holds nor the question says; they are not repeated."""
     for one in all_where(query):
-        held = {entry.value for entry in known.get(one.dim, ())}
-        if held and one.op in ("in", "not_in", "has") and not {str(value) for value in one.values} <= held:
+        if not _known_values(one, answering):
             yield f"{one.dim} has no such value in the data: use values as they stand in the question or in <known>"
+
+
+def _known_values(one: Condition, answering: Answering) -> bool:
+    """Of what is not public even a value that the data hold must be the asker's: a model has no way to know it."""
+    lexicon, values = answering.asked.lexicon, {str(value) for value in one.values}
+    held = {entry.value for entry in lexicon.values.of.get(one.dim, ())} | set(lexicon.model.values_of(one.dim))
+    listed = bool(held) and one.op in ("in", "not_in", "has")
+    if listed and (lexicon.model.dimensions[one.dim].privacy == "public" or not values <= held):
+        return values <= held
+    nodes = answering.asked.nodes
+    said = {day.isoformat() for node in nodes for window in meant(node) for day in window if day}
+    said |= {reading.value for node in nodes for reading in node.readings}
+    return all(value in said or stands(value, answering.question) for value in values)
 
 
 def _equal(one: TypedQuery, other: TypedQuery) -> bool:
@@ -95,6 +110,7 @@ def _equal(one: TypedQuery, other: TypedQuery) -> bool:
 def _plain(query: TypedQuery) -> TypedQuery:
     """Without what changes no number: a date that limits nothing, the order of conditions, an order that no limit cuts."""
     update: dict[str, Any] = {"where": tuple(sorted(query.where, key=repr))}
+    update["compare"] = tuple(window.model_copy(update={"label": ""}) for window in query.compare)
     if query.time.start is None and query.time.until is None and not query.compare and not query.unit.period:
         update["time"] = query.time.model_copy(update={"date": ""})
     if not query.limit.n:
@@ -107,20 +123,35 @@ def _spans(cited: Sequence[Cited]) -> tuple[Span, ...]:
 
 
 def _asked_back(text: str, queries: Sequence[TypedQuery], answering: Answering) -> Clarify:
-    model = answering.asked.lexicon.model
-    return Clarify(text, tuple(Option(str(number), in_words(query, model), query) for number, query in enumerate(queries, 1)))
+    return Clarify(text, tuple(Option(str(number), _told(query, answering), query) for number, query in enumerate(queries, 1)))
 
 
 def _clarify(given: Mapping[str, Any], answering: Answering) -> Outcome | Problem:
-    """The readings are the model's, in our words: its own could say anything."""
+    """The readings are the model's, in our words: its own could say anything. They may leave words out, and add nothing to them; what the
+    grammar reads is always one of them.
+    """
     queries = [query_of(one["query"], answering.masked) for one in given["options"][:_OPTIONS]]
-    different = [query for place, query in enumerate(queries) if not any(_equal(query, one) for one in queries[:place])]
-    wrong = [problem for query in different for problem in _wrong(query, answering)]
+    wrong = [problem for query in queries for problem in _wrong(query, answering) or _added(query, answering)]
     if wrong:
-        return Problem("; ".join(wrong[:_TOLD]))
+        return Problem("; ".join(wrong[:_MOST]))
+    different: list[TypedQuery] = []
+    for query in (*([answering.own] if answering.own else []), *queries):
+        if not any(_equal(query, one) or _told(query, answering) == _told(one, answering) for one in different):
+            different.append(query)
     if len(different) < 2:
         return Problem("a question back has two or more readings that differ")
     return _asked_back("This can be read in several ways. Which one?", different, answering)
+
+
+def _told(query: TypedQuery, answering: Answering) -> str:
+    return in_words(query, answering.asked.lexicon.model)
+
+
+def _added(query: TypedQuery, answering: Answering) -> tuple[str, ...]:
+    """What no word of the question says, wherever it is looked for."""
+    asked = answering.asked
+    anywhere = [Cited(element.slot, 0, len(answering.question)) for element in elements_of(query, asked.lexicon.model)]
+    return additions(asked, query, anywhere).problems
 
 
 def _refuse(given: Mapping[str, Any], answering: Answering) -> Outcome | Problem:
@@ -130,13 +161,14 @@ def _refuse(given: Mapping[str, Any], answering: Answering) -> Outcome | Problem
         return Planned(answering.own)
     word = str(given["word"])
     word = word if word and word in answering.question else ""
-    return Refused(given["reason_code"], _wording(str(given["message"])), word)
+    return Refused(given["reason_code"], _wording(str(given["message"]), answering), word, answering.nearest)
 
 
-def _wording(text: str) -> str:
-    """The model's own words of a refusal, if they are one plain sentence; else ours."""
+def _wording(text: str, answering: Answering) -> str:
+    """The model's own words of a refusal, if they are plain sentences in words that are ours or the asker's; else ours."""
     plain = " ".join(text.split())
-    if not plain or len(plain) > _SHOWN or _UNFIT.search(plain):
+    known = (answering.question, *declared_words(answering.asked.lexicon.model))
+    if len(plain) > _SHOWN or not says_only(plain, known):
         return "the question cannot be answered from what is declared here"
     return plain
 
@@ -144,6 +176,11 @@ def _wording(text: str) -> str:
 def _sql(given: Mapping[str, Any], answering: Answering) -> Outcome | Problem:
     if answering.own is not None:
         return Planned(answering.own)
-    sql = answering.masked.restored(str(given["sql"]))
-    problem = answering.check(sql)
-    return Problem(f"the SQL is refused: {problem}") if problem else AdHoc(sql)
+    written = str(given["sql"])
+    sql = answering.masked.restored(written)
+    if answering.check(sql):  # the validator's words may repeat names that stand in SQL: those of the SQL that the model knows
+        told = answering.check(written) or "a placeholder stands in quotes, as a value"
+        return Problem(f"the SQL is refused: {told}")
+    if strange_text(sql, answering.dialect, answering.question, answering.asked.lexicon):
+        return Problem("the SQL is refused: a text in it is neither in the question nor a value of the data; name columns alone")
+    return AdHoc(sql)

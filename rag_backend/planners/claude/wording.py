@@ -15,10 +15,11 @@ from rag_backend.model.base import Model, ModelRequest, user_message
 from rag_backend.model.errors import ModelError
 from rag_backend.model.prices import cost_of
 from rag_backend.planners.base import Spent
+from rag_backend.planners.claude.plain_words import says_only, words_of
 
 ROWS_TOLD = 5
 _LONGEST, _TOKENS = 400, 300
-_CELL = re.compile(r"\{r(\d+)c(\d+)\}")
+_CELL = re.compile(r"\{r(\d{1,3})c(\d{1,3})\}")
 _ASSERTS = re.compile(
     r"\b(\w+(?:est|er) than|(?:high|low|larg|small|great|few|long|short)(?:er|est)|most|least|more|less|fewer|top|bottom"
     r"|best|worst|first|last|lead\w*|ahead|behind|follow\w*"
@@ -26,7 +27,7 @@ _ASSERTS = re.compile(
     r"|caus\w+|should|recommend\w*|signific\w+|all|none|every|no|not|never|always|only|one|two|three|four|five|six|seven|eight|nine|ten)\b",
     re.IGNORECASE,
 )
-_UNFIT = re.compile(r"https?:|www\.|[<>`\[\]\\*#|]|[^\x20-\x7e]")
+_GROUP = "(group)"  # how the label of a column of groups ends
 _SYSTEM = """You introduce a table to its reader in one or two short plain sentences. You do not see its cells.
 Where a cell belongs, write its placeholder {r<row>c<column>}, counted from 1, such as {r1c2}. Write no digits and no numbers in words.
 Compare, rank or judge only where the facts say so, in the facts' own words. Name no cause and give no advice."""
@@ -74,12 +75,27 @@ def worded_by(model: Model, name: str) -> Wording:
 
 def filled(text: str, facts: Facts) -> str:
     """The sentences with their cells; '' where they say anything of their own."""
-    plain = " ".join(text.split())
-    bare = _CELL.sub("", plain)
-    told = " ".join((*facts.columns, *facts.known)).casefold()
-    asserted = [match.group().casefold() for match in _ASSERTS.finditer(bare)]
+    plain = " ".join(text.split()) if len(text) <= 2 * _LONGEST else ""
+    told = {word for fact in (*facts.columns, *facts.known) for word in words_of(fact)}
+    asserted = {word for match in _ASSERTS.finditer(_CELL.sub("", plain)) for word in words_of(match.group())}
     places = [(int(row), int(column)) for row, column in _CELL.findall(plain)]
-    fit = plain and len(plain) <= _LONGEST and not re.search(r"[\d{}]", bare) and not _UNFIT.search(bare)
-    if not fit or any(word not in told for word in asserted) or any(place not in facts.cells for place in places):
+    plainly = len(plain) <= _LONGEST and says_only(_CELL.sub("it", plain), told)
+    if not plainly or not asserted <= told or not _of_their_rows(places, facts):
         return ""
     return _CELL.sub(lambda match: facts.cells[int(match[1]), int(match[2])], plain)
+
+
+def _of_their_rows(places: list[tuple[int, int]], facts: Facts) -> bool:
+    """Whether each cell is there, and each number stands behind a group of its own row: said of another group it would be wrong.
+
+    Where there are numbers of several kinds, none is shown: nobody can tell what a sentence calls it.
+    """
+    groups = {number for number, label in enumerate(facts.columns, 1) if label.endswith(_GROUP)}
+    several = len(facts.columns) - len(groups) > 1
+    before = 0
+    for row, column in places:
+        number = column not in groups
+        if (row, column) not in facts.cells or (number and (several or (bool(groups) and row != before))):
+            return False
+        before = row
+    return True
