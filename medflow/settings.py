@@ -49,7 +49,9 @@ class Settings(BaseSettings):
     query_memory: str = "1GB"
     auth: Literal["off"] = Field(default="off", description="who asks need not say who they are: the API listens on loopback only")
     api_port: int = Field(default=8000, ge=1, le=65535, description="where `medflow serve` listens")
-    cache: str = Field(default="memory://", description="where plans and results are kept: memory://, redis://host:port/db, none://")
+    cache: str = Field(
+        default="memory://", repr=False, description="where plans and results are kept: memory://, redis://host:port/db, none://"
+    )
     vector_store: str = Field(default="", description="chroma:///folder, or chroma+http://host:port")
     app_db: str = Field(default="", description="where open conversations are kept: sqlite:///… or postgresql://…")
     planner: Literal["grammar", "claude", "grammar+claude"] = "grammar"

@@ -1,4 +1,7 @@
-"""The assistant's part of the benchmark: questions to a running service, and to the command from cold, on a lake of the sample."""
+"""The assistant's part of the benchmark: questions to a running service, and to the command from cold, on a lake of the sample.
+
+All figures but those of kept answers are of a service and a command that keep nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from statistics import median, quantiles
+from typing import Any
 from urllib.parse import urlsplit
 
 from medflow.bench.measure import Measured, Watch, measured
@@ -25,20 +29,24 @@ _MEDFLOW = [sys.executable, "-m", "medflow"]
 _SIDE_BY_SIDE = 4
 _COLD_RUNS = 5
 _PATIENCE_S = 120.0
+_KEEPS_NOTHING, _KEEPS = "none://", "memory://"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question to the service: how it ended, and in how many milliseconds; nothing had been kept from an earlier asking."""
+    """One question to the service: how it ended, in how many milliseconds, and whether its table was kept from an earlier asking."""
 
     question: str
     status: str
     milliseconds: float
+    cached: bool = False
 
 
 @dataclass(frozen=True)
 class Answers:
-    """All figures of one size. Milliseconds are of questions one after the other, and of four askers at once."""
+    """All figures of one size. Milliseconds are of questions one after the other, and of four askers at once; `kept`: of the same questions
+    to a service that was asked them before, of which so many had their table from the cache.
+    """
 
     claims: int
     questions: int
@@ -47,6 +55,9 @@ class Answers:
     p95_ms: float
     side_p50_ms: float
     side_p95_ms: float
+    kept: int
+    kept_p50_ms: float
+    kept_p95_ms: float
     slowest: tuple[Asked, ...]
     service_peak_bytes: int | None
     first_seconds: float
@@ -87,12 +98,14 @@ def run_answers(order: Order, questions: Sequence[str], report: Callable[[str], 
     first = _cold(common, questions[0])
     cold = [_cold(common, question) for question in [*questions, *questions][:_COLD_RUNS]]
     report("the service")
-    with _service(common) as (address, watch):
+    with _service(common, _KEEPS_NOTHING) as (address, watch):
         alone = [_ask(address, question) for question in questions]
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             side = list(pool.map(lambda question: _ask(address, question), questions))
+    report("the service, asked again")
+    kept = _again(common, questions)
     peaks = [one.peak_bytes for one in cold if one.peak_bytes]
-    (p50, p95), (side_p50, side_p95) = _cuts(alone), _cuts(side)
+    (p50, p95), (side_p50, side_p95), (kept_p50, kept_p95) = _cuts(alone), _cuts(side), _cuts(kept)
     return Answers(
         claims=order.claims,
         questions=len(alone),
@@ -101,6 +114,9 @@ def run_answers(order: Order, questions: Sequence[str], report: Callable[[str], 
         p95_ms=p95,
         side_p50_ms=side_p50,
         side_p95_ms=side_p95,
+        kept=sum(one.cached for one in kept),
+        kept_p50_ms=kept_p50,
+        kept_p95_ms=kept_p95,
         slowest=tuple(sorted(alone, key=lambda one: -one.milliseconds)[:5]),
         service_peak_bytes=watch.peak,
         first_seconds=first.seconds,
@@ -127,16 +143,29 @@ def _lake(order: Order, report: Callable[[str], None]) -> Path:
 
 
 def _cold(common: Sequence[str], question: str) -> Measured:
-    made = measured([*_MEDFLOW, *common, "ask", question, "--today", RUN_DATE, "--json"])
+    made = measured([*_with_cache(_KEEPS_NOTHING), *common, "ask", question, "--today", RUN_DATE, "--json"])
     if not made.output.startswith("{"):
         raise MedflowError(f"`medflow ask` failed: {_end_of(made.said)}")
     return made
 
 
+def _with_cache(cache: str) -> list[str]:
+    """The command with a cache of its own, whatever the environment names: what others kept would be measured."""
+    return ["env", f"MEDFLOW_CACHE={cache}", *_MEDFLOW]
+
+
+def _again(common: Sequence[str], questions: Sequence[str]) -> list[Asked]:
+    """Each question a second time, over one connection."""
+    with _service(common, _KEEPS) as (address, _), closing(_connected(address)) as connection:
+        for question in questions:
+            _ask(address, question)
+        return [_ask(address, question, connection) for question in questions]
+
+
 @contextmanager
-def _service(common: Sequence[str]) -> Iterator[tuple[str, Watch]]:
+def _service(common: Sequence[str], cache: str) -> Iterator[tuple[str, Watch]]:
     """A running service on a free port: its host:port, and what watches its memory."""
-    command = [*_MEDFLOW, *common, "serve", "--port", "0", "--json"]
+    command = [*_with_cache(cache), *common, "serve", "--port", "0", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     watch = Watch(process.pid)
     try:
@@ -148,7 +177,8 @@ def _service(common: Sequence[str]) -> Iterator[tuple[str, Watch]]:
                 raise MedflowError(f"`medflow serve` did not start: {_end_of(process.stderr.read())}")
             told += line
         address = urlsplit(json.loads(told)["url"]).netloc
-        _sent(address, "GET", "/ready")
+        with closing(_connected(address)) as connection:
+            _sent(connection, "GET", "/ready")
         yield address, watch
     finally:
         watch.end()
@@ -156,21 +186,28 @@ def _service(common: Sequence[str]) -> Iterator[tuple[str, Watch]]:
         process.communicate()
 
 
-def _ask(address: str, question: str) -> Asked:
+def _ask(address: str, question: str, connection: http.client.HTTPConnection | None = None) -> Asked:
+    """A question over a connection that stands, or over one of its own."""
     begun = time.perf_counter()
-    answer = _sent(address, "POST", "/ask", {"question": question, "today": RUN_DATE})
-    return Asked(question, answer.get("status", "failed") if "rows" in answer else "failed", (time.perf_counter() - begun) * 1000)
-
-
-def _sent(address: str, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, str]:
-    connection = http.client.HTTPConnection(address, timeout=_PATIENCE_S)
+    asked = connection or _connected(address)
     try:
-        headers = {"Content-Type": "application/json"} if body else {}
-        connection.request(method, path, json.dumps(body) if body else None, headers)
-        answer: dict[str, str] = json.loads(connection.getresponse().read())
-        return answer
+        answer = _sent(asked, "POST", "/ask", {"question": question, "today": RUN_DATE})
     finally:
-        connection.close()
+        if connection is None:
+            asked.close()
+    status = answer["status"] if "rows" in answer else "failed"
+    return Asked(question, status, (time.perf_counter() - begun) * 1000, answer.get("cached", False))
+
+
+def _connected(address: str) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(address, timeout=_PATIENCE_S)
+
+
+def _sent(connection: http.client.HTTPConnection, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"} if body else {}
+    connection.request(method, path, json.dumps(body) if body else None, headers)
+    answer: dict[str, Any] = json.loads(connection.getresponse().read())
+    return answer
 
 
 def _cuts(asked: Sequence[Asked]) -> tuple[float, float]:

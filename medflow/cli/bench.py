@@ -11,19 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from medflow import __version__
-from medflow.cli.console import json_option, print_json, print_table, progress
+from medflow.cli.console import json_option, progress
 from medflow.errors import UsageError
 from medflow.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from medflow.bench.plan import Order
     from medflow.bench.report import Machine
 
 _OWN = ("catalog", "warehouse", "landing")
+_WAYS = ("a", "b", "c", "d", "q", "mix", "model")
+_WAYS_TOLD = "a, d: DuckDB, Spark by hand; b, c: medflow on DuckDB, Spark; q: questions; mix: the question mix; model: beside a slow model."
 
 
 @click.command()
@@ -31,76 +34,59 @@ _OWN = ("catalog", "warehouse", "landing")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the sample.")
 @click.option("--work", type=click.Path(path_type=Path, file_okay=False), help="A new or empty folder to work in; default below HOME.")
 @click.option("--keep", is_flag=True, help="Leave inputs and outputs in the folder.")
-@click.option(
-    "--only", default="a,b,c,d,q", metavar="WAYS", help="a, d: DuckDB, Spark by hand; b, c: medflow on DuckDB, Spark; q: questions."
-)
+@click.option("--only", default="a,b,c,d,q", metavar="WAYS", help=_WAYS_TOLD)
 @click.option("--bank", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Ask these instead of the approved questions.")
+@click.option("--model-seconds", type=click.FloatRange(min=0), default=4.0, show_default=True, help="How long the slow model takes.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the tables as Markdown too.")
 @json_option
 @click.pass_context
-def bench(
-    ctx: click.Context,
-    claims: tuple[int, ...],
-    seed: int,
-    work: Path | None,
-    keep: bool,
-    only: str,
-    bank: Path | None,
-    out: Path | None,
-    as_json: bool,
-) -> int:
+def bench(ctx: click.Context, /, claims: tuple[int, ...], seed: int, work: Path | None, **chosen: Any) -> int:
     """Measure the same files and rules four ways on this machine, then the assistant; fails where the outputs are not equal."""
-    from medflow.bench import report
-    from medflow.bench.answers import questions_of, run_answers
-    from medflow.bench.plan import Order, run_bench
+    from medflow.cli.bench_figures import Circumstances, keep_benchmark
+    from medflow.cli.bench_run import Asked, Measured
 
-    ways = _ways(only)
-    results, answers = [], []
-    with _folder(ctx, work, keep) as folder:
+    ways, measured = _ways(chosen["only"]), Measured()
+    with _folder(ctx, work, chosen["keep"]) as folder:
         settings = _settings(ctx, folder)
         machine = _machine(settings)
-        questions = questions_of(bank, settings.knowledge_base) if "q" in ways else []
+        asked = Asked.of(ways, settings.knowledge_base, chosen["bank"], chosen["model_seconds"])
         for count in claims:
-            place = folder / str(count)
-            place.mkdir()
-            order = Order(
-                claims=count,
-                seed=seed,
-                ways=ways.replace("q", ""),
-                folder=place,
-                knowledge_base=settings.knowledge_base.absolute(),
-                cores=machine.cores,
-                memory=settings.memory,
-                key=settings.secret_pseudonym_key,
-            )
             with progress() as tell:
-                if order.ways:
-                    results.append(run_bench(order, tell))
-                if questions:
-                    answers.append(run_answers(order, questions, tell))
-    if out:
-        out.write_text(report.markdown(results, answers, machine, seed), encoding="utf-8")
-    if as_json:
-        print_json(report.as_json(results, answers, machine, seed))
+                measured.add(_order(count, seed, ways, settings), asked, tell)
+    if chosen["out"]:
+        chosen["out"].write_text(measured.markdown(machine, seed), encoding="utf-8")
+    if chosen["as_json"]:
+        measured.show_json(machine, seed)
     else:
-        click.echo(machine.told(seed))
-        for result in results:
-            click.echo()
-            print_table(report.title(result), report.COLUMNS, report.table(result), right=range(1, len(report.COLUMNS)))
-            click.echo("\n".join(report.notes(result)))
-            click.echo("rows: " + ", ".join(f"{name} {count:,}" for name, count in result.rows.items()))
-        for asked in answers:
-            click.echo()
-            print_table(report.asked_title(asked), report.ASKED, report.asked_table(asked), right=range(1, len(report.ASKED)))
-            click.echo("\n".join(report.asked_notes(asked)))
-    return 1 if any(result.failed for result in results) else 0
+        measured.show(machine, seed)
+    circumstances = Circumstances(settings.knowledge_base, seed, round(machine.load, 1), chosen["bank"])
+    keep_benchmark(load_settings(home=ctx.obj["home"]).app_db, measured, circumstances)
+    return 1 if measured.failed else 0
 
 
-def _ways(only: str) -> str:
-    asked = [way.strip() for way in only.split(",") if way.strip()]
-    if not asked or not set(asked) <= set("abcdq"):
-        raise UsageError(f"--only {only} is not a list of ways; allowed: a, b, c, d, q with commas between, such as a,b")
-    return "".join(sorted(set(asked)))
+def _ways(only: str) -> frozenset[str]:
+    asked = frozenset(way.strip() for way in only.split(",") if way.strip())
+    if not asked or not asked <= set(_WAYS):
+        raise UsageError(f"--only {only} is not a list of ways; allowed: {', '.join(_WAYS)} with commas between, such as a,b")
+    return asked
+
+
+def _order(claims: int, seed: int, ways: frozenset[str], settings: Settings) -> Order:
+    """What is measured of one size, in a folder of its own."""
+    from medflow.bench.plan import WAYS, Order
+
+    place = settings.home / str(claims)
+    place.mkdir()
+    return Order(
+        claims=claims,
+        seed=seed,
+        ways="".join(way for way in WAYS if way in ways),
+        folder=place,
+        knowledge_base=settings.knowledge_base.absolute(),
+        cores=settings.cores,
+        memory=settings.memory,
+        key=settings.secret_pseudonym_key,
+    )
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medflow.cli.console import json_option, model_of, planner_option, print_json, print_table, progress, settings_of
+from medflow.cli.figures import Figures, keep_figures, load_now
 from medflow.errors import UsageError
+from medflow.measurements import MeasuredOn, sha256_of, version_of_declarations
 from medflow.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def eval_bank(ctx: click.Context, /, bank: Path, data: str | None, **chosen: Any
     from rag_backend.assistant import opened
     from rag_backend.evaluation import Bank, ask_all, scores
 
+    load = load_now()
     with ExitStack() as stack, progress() as tell:
         settings = stack.enter_context(_sample_lake(ctx, data, tell)) if data else settings_of(ctx)
         tell("opening the release")
@@ -56,7 +59,31 @@ def eval_bank(ctx: click.Context, /, bank: Path, data: str | None, **chosen: Any
             click.echo(f"wrong: {failure['wording']}\n       {failure['told']}")
     if chosen["replay"] and result["total"]["fallbacks"]:
         raise UsageError(f"{chosen['replay']} has no reply for {result['total']['fallbacks']} wordings: record them again")
+    release = by_role["analyst"].release.number
+    lake = {"claims": int(data.split(",")[0]), "seed": int(data.split(",")[1])} if data else {"release": release}
+    _keep(settings, bank, result["total"], load=load, **lake)
     return 1 if result["total"]["wrong"] else 0
+
+
+def _keep(settings: Settings, bank: Path, total: Mapping[str, Any], **on: Any) -> None:
+    """Keep how right the answers were, where one planner read all of them."""
+    if total["fallbacks"]:
+        click.echo(f"medflow: {total['fallbacks']} wordings were not read by {settings.planner}: these figures are not kept", err=True)
+        return
+    figures: Figures = {
+        "bank.precision": (total["precision"], "share"),
+        "bank.coverage": (total["coverage"], "share"),
+        "bank.p95": (total["p95_ms"], "ms"),
+    }
+    measured_on = MeasuredOn(
+        knowledge_base=version_of_declarations(settings.knowledge_base),
+        asked=bank.name,
+        asked_sha256=sha256_of(bank),
+        askings=total["asked"],
+        planner=settings.planner,
+        **on,
+    )
+    keep_figures(settings.app_db, figures, measured_on)
 
 
 @contextmanager

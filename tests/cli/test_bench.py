@@ -121,6 +121,9 @@ def test_the_assistant_is_measured(lake: Lake, tmp_path: Path) -> None:
     assert (answers["claims"], answers["questions"], answers["answered"]) == (300, 2, 1)
     assert 0 < answers["p50_ms"] <= answers["p95_ms"]
     assert 0 < answers["side_p50_ms"] <= answers["side_p95_ms"]
+    assert 0 < answers["kept_p50_ms"] <= answers["kept_p95_ms"]
+    assert answers["kept"] == 1
+    assert not any(one["cached"] for one in answers["slowest"])
     assert answers["first_seconds"] > 0
     assert answers["cold_seconds"] > 0
     assert min(answers["service_peak_bytes"], answers["first_peak_bytes"], answers["cold_peak_bytes"]) > 20 * _MB

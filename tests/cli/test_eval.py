@@ -24,7 +24,7 @@ def bank(folder: Path, sql: str) -> str:
 
 
 def test_a_lake_is_built_asked_and_gone(lake: Lake, tmp_path: Path) -> None:
-    """The JSON has total, slices and failures; the configured lake is not touched, and nothing stays."""
+    """The JSON has total, slices and failures; the configured lake is not touched, and nothing stays but the figures."""
     there = tmp_path / "temporary"
     there.mkdir()
     given = {"TMPDIR": str(there), "MEDFLOW_CATALOG": f"sqlite:///{tmp_path}/other.db"}
@@ -37,7 +37,7 @@ def test_a_lake_is_built_asked_and_gone(lake: Lake, tmp_path: Path) -> None:
     assert (found["total"]["asked"], found["total"]["right"], found["total"]["wrong"], found["total"]["rs10"]) == (3, 2, 0, 100.0)
     assert list(there.iterdir()) == []
     assert not (tmp_path / "other.db").exists()
-    assert not lake.home.exists()
+    assert [path.name for path in lake.home.iterdir()] == ["app.db"]
 
 
 def test_a_wrong_answer_ends_with_1(lake: Lake, tmp_path: Path) -> None:
