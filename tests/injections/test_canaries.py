@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,22 +71,17 @@ def _rules(role: str, question: str, stage: Stage) -> list[Rule]:
 
 
 @cache
-def _cells(home: str, table: str, column: str) -> frozenset[str]:
-    rows = Lake(home=_LAKES[home].home, knowledge_base=_LAKES[home].knowledge_base).rows(table, column)
+def _cells(home: Path, knowledge_base: Path, table: str, column: str) -> frozenset[str]:
+    rows = Lake(home, knowledge_base).rows(table, f"DISTINCT {column}")
     return frozenset(str(row[column]).casefold() for row in rows if row[column])
-
-
-_LAKES: dict[str, Lake] = {}
 
 
 def _secrets(lake: Lake) -> set[str]:
     """Canaries, and every cell that tells a person, a claim, a file or a row apart."""
-    _LAKES[str(lake.home)] = lake
-    identifiers = [
-        ("claims_clean", name) for name in ("member_id", "member_key", "claim_id", "row_id", "file_id", "rendering_npi", "billing_npi")
-    ]
-    found = {cell for table, name in identifiers for cell in _cells(str(lake.home), f"healthcare.{table}", name)}
-    found |= {name for name in _cells(str(lake.home), "healthcare.providers", "name") if name not in _PUBLIC_NAMES}
+    identifiers = ("member_id", "member_key", "claim_id", "row_id", "file_id", "rendering_npi", "billing_npi")
+    at = (lake.home, lake.knowledge_base)
+    found = {cell for name in identifiers for cell in _cells(*at, "healthcare.claims_clean", name)}
+    found |= {name for name in _cells(*at, "healthcare.providers", "name") if name not in _PUBLIC_NAMES}
     found |= {word for name in found for word in re.findall(r"canary\w+|quillfeather|o'thornbury|ashgrove", name)}
     return found | {text.casefold() for text in ("CANARY", plants()["tax_id"], *plants()["written"])}
 

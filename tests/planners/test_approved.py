@@ -10,6 +10,7 @@ import yaml
 
 from medflow.settings import packaged_knowledge_base
 from medflow.specs.examples import load_examples
+from rag_backend.cache.keys import as_kept
 from rag_backend.model.scripted import Answer
 from rag_backend.planners.claude.approved import approved_replies
 from rag_backend.planners.claude.placeholders import Masked
@@ -71,7 +72,7 @@ def test_each_question_has_its_own_reply() -> None:
     rules = approved_replies(packaged_knowledge_base(), 1.5)
     others = "\n".join(one.question for one in EXAMPLES.values())
     for example in EXAMPLES.values():
-        message = question_text(example.question, TODAY, "", f"{others}\n<question>{others}")
+        message = question_text(as_kept(example.question), TODAY, "", f"{others}\n<question>{others}")
         first = next(rule for rule in rules if rule.fits(message, 1))
         assert isinstance(first.reply, Answer)
         said = query_of(first.reply.calls[0].input["query"], NOTHING_HIDDEN)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medflow.specs.examples import Example, load_examples
 from medflow.specs.semantic import SemanticModel, load_semantic_model
+from rag_backend.cache.keys import as_kept
 from rag_backend.model.scripted import Answer, Rule, Use
 from rag_backend.planners.claude import tools
 from rag_backend.planners.claude.elements import elements_of
@@ -35,5 +36,5 @@ def _rule(example: Example, model: SemanticModel, seconds: float) -> Rule:
 
 
 def _ends_with(question: str) -> str:
-    """A message that asks this: what was retrieved stands before the question, and may hold others."""
-    return rf"<question>{re.escape(question)}</question>\Z"
+    """A message that asks this, as it is kept: what was retrieved stands before the question, and may hold others."""
+    return rf"<question>{re.escape(as_kept(question))}</question>\Z"
