@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from rag_backend.model.scripted import Answer, Recorded
 from rag_backend.query.typed_query import TypedQuery
 from tests.injections.cases import Case, cases
+from tests.injections.hostile_lake import plants
 from tests.injections.promises import hold
 from tests.injections.stage import Asked, Stage, last_words
 
@@ -48,6 +50,8 @@ def _was_said(case: Case, asked: Asked) -> None:
     """The model was asked as often as it should be, and each reply that was not used came back to it with what is wrong with it."""
     planned = asked.planned
     assert len(planned) == case.asked
+    for request in planned[:1]:
+        _is_fenced(last_words(request))
     if case.told:
         assert case.told in last_words(planned[1])
     replies = [rule.reply for rule in case.rules[1:]]
@@ -55,6 +59,14 @@ def _was_said(case: Case, asked: Asked) -> None:
         said = replies[min(place, len(replies) - 1)]
         assert isinstance(said, Answer)
         assert _called(request) == [one.tool for one in said.calls]
+
+
+def _is_fenced(told: str) -> None:
+    """Question, retrieved texts and known words each stand in one element, whatever is written in them; the traps are among them."""
+    tags = re.findall(r"</?[a-z]+>", told)
+    assert tags == [tag for name in ("today", "known", "context", "question") if f"<{name}>" in tags for tag in (f"<{name}>", f"</{name}>")]
+    assert told.endswith("</question>")
+    assert plants()["knowledge"]["rule"] in told
 
 
 def _called(request: Recorded) -> list[str]:
