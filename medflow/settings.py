@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     model_base_url: str = Field(default="", description="another address of the Messages API; empty = Anthropic's own")
     model_timeout_s: float = Field(default=30.0, gt=0, description="seconds that the model may take over one call")
     tokens_per_day: int = Field(default=1_000_000, ge=0, description="tokens that the model may take a day (UTC)")
+    s3_endpoint: str = Field(default="", description="http://host:port of an S3 that is not Amazon's; empty = Amazon's")
+    s3_region: str = Field(default="us-east-1", description="the region of the buckets")
+    s3_access_key: str = Field(default="", repr=False, description="empty = as Amazon's own tools find it")
+    s3_secret_key: str = Field(default="", repr=False)
+    query_engine: str = Field(default="duckdb", repr=False, description="where questions run: duckdb, trino://host:port, spark://host:port")
     pseudonym_key: str = Field(default="", repr=False)
     cache_key: str = Field(default="", repr=False, description="what kept plans and results are signed with")
 
