@@ -109,18 +109,17 @@ def _turn_of(chosen: Chosen, work: Work) -> Turn:
 def _compiled(saver: BaseCheckpointSaver[str]) -> CompiledStateGraph[State, Work, State, State]:
     graph = StateGraph(State, context_schema=Work)
     for name in AGENTS:
-        graph.add_node(name, _node(name))
-        graph.add_conditional_edges(name, _following(name), [*AGENTS, _CLARIFY, END])
+        graph.add_node(name, _node(name), destinations=(*AGENTS, _CLARIFY, END))
     graph.add_node(_CLARIFY, _clarify)
     graph.add_edge(_CLARIFY, "router")
     graph.add_edge(START, "router")
     return graph.compile(checkpointer=saver)
 
 
-def _node(name: str) -> Callable[..., State]:
-    """An agent as a node: the same function that the command line walks to."""
+def _node(name: str) -> Callable[..., Command[str]]:
+    """An agent as a node, which says where it goes next: the same function that the command line walks to, and the same edge."""
 
-    def node(state: State, runtime: Runtime[Work]) -> State:
+    def node(state: State, runtime: Runtime[Work]) -> Command[str]:
         turn, begun = state["turn"], time.perf_counter()
         turn.cancel.raise_if_cancelled()
         turn = AGENTS[name](turn, runtime.context.services)
@@ -130,17 +129,9 @@ def _node(name: str) -> Callable[..., State]:
             changed["options"] = [{"id": one.id, "label": one.label, "typed_query": _plain(one.query)} for one in turn.options]
         if turn.query is not None and name == "planner":
             changed["query"] = _plain(turn.query)
-        return changed
+        return Command(update=changed, goto=EDGES[name](turn) or (_CLARIFY if turn.options else END))
 
     return node
-
-
-def _following(name: str) -> Callable[[State], str]:
-    def following(state: State) -> str:
-        turn = state["turn"]
-        return EDGES[name](turn) or (_CLARIFY if turn.options else END)
-
-    return following
 
 
 def _clarify(state: State, runtime: Runtime[Work]) -> State:
