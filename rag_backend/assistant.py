@@ -75,6 +75,10 @@ class Assistant:
         """SQL that the user typed, through the same proof and the same walls."""
         return self._answered(Turn(text, today, cancel or Cancellation(), kind="sql", sql=text, lane="sql"))
 
+    def without_model(self) -> Assistant:
+        """The same, asking no model."""
+        return Assistant(replace(self.services, asks=None, wording=None))
+
     def check(self) -> None:
         """See that the role's file of the release opens.
 
@@ -110,6 +114,7 @@ class Assistants:
         self._glossary = load_glossary(settings.knowledge_base, self._model)
         examples = load_examples(settings.knowledge_base)
         self._examples = example_patterns(examples, self._model)
+        self.approved_questions = tuple(example.question for example in examples.by_id.values())
         self._retriever = Retriever.of(settings, Knowledge(self._model, self._glossary, examples, self._tables, policies))
         self._shown = ShownInProcess()
         self.caches = Caches.of(settings)

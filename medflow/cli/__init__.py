@@ -26,6 +26,7 @@ COMMANDS = {
     "ask": ("ask", "Ask a question in plain words."),
     "sql": ("ask", "Run one SELECT, as far as the role may read."),
     "setup": ("setup", "Set up vectors, which help to find what a question is about."),
+    "refresh": ("refresh", "Bring the assistant to the current release, before somebody asks."),
     "serve": ("serve", "Answer questions over HTTP, on this machine alone."),
     "eval": ("eval", "Put a bank of questions to the assistant and score it."),
     "maintain": ("maintain", "Compact tables, expire old releases, delete files that nothing needs."),

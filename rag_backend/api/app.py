@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from medflow import __version__
-from medflow.errors import MedflowError
 from rag_backend.api import problems
 from rag_backend.api.manual import manual
 from rag_backend.api.routes import Desk, routes
 from rag_backend.api.walls import Walls
-from rag_backend.assistant import Assistants
+from rag_backend.engines.base import Cancellation
+from rag_backend.ready import keep_ready
 
 _ABOUT = "Questions in plain words, typed queries and SQL, answered for one role. A refusal is an answer; problems are RFC 9457."
 
@@ -24,9 +25,14 @@ def create_app(desk: Desk, hosts: Iterable[str]) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.desk = desk
-        desk.asking.begin(lambda: _prepare(desk.assistants))
+        stopped, over = Cancellation(), threading.Event()
+        ahead = threading.Thread(target=keep_ready, args=(desk.assistants, desk.today, stopped, over), name="ahead", daemon=True)
+        ahead.start()
         yield
+        over.set()
+        stopped.cancel()
         desk.assistants.close()
+        ahead.join()
         desk.asking.close()
 
     app = FastAPI(title="MedFlow", description=_ABOUT, version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -35,9 +41,3 @@ def create_app(desk: Desk, hosts: Iterable[str]) -> FastAPI:
     app.include_router(manual)
     app.add_middleware(Walls, hosts=hosts)
     return app
-
-
-def _prepare(assistants: Assistants) -> None:
-    """Build what the first question needs, before it is asked; without a release there is nothing to build, and /ready says so."""
-    with suppress(MedflowError):
-        assistants.current().check()

@@ -48,10 +48,6 @@ class Asking:
             gone.cancel()
             self._places += 1
 
-    def begin(self, work: Callable[[], None]) -> None:
-        """Have something done in a thread that nobody waits for."""
-        self._pool.submit(work)
-
     def close(self) -> None:
         """Wait for the threads; what they ask has been stopped by then."""
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -57,6 +57,11 @@ class Caches:
         plans = Kept(signed, plan, PLAN_SECONDS, _CALLS_OF_A_PLAN * settings.model_timeout_s)
         return cls(store, plans, Kept(signed, table, RESULT_SECONDS, seconds), Kept(signed, table, RESULT_SECONDS, seconds))
 
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all."""
+        return not isinstance(self.store, Nothing)
+
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """What became of the askings of each since the start."""
         return {

@@ -1,0 +1,102 @@
+"""Readiness ahead of the asker: each new release is opened, and the approved questions are answered, before somebody asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from medflow.errors import MedflowError
+from medflow.settings import Settings
+from medflow.specs.policy import load_policies
+from medflow.specs.tables import load_tables
+from rag_backend.assistant import Assistant, Assistants
+from rag_backend.engines.base import Cancellation, QueryCancelled
+from rag_backend.retrieval.set_up import state_of
+
+LOOK_EVERY_S = 5.0
+_NOBODY = "\0ahead"  # small cells are kept by user: what nobody saw limits no later answer
+
+
+@dataclass(frozen=True)
+class RoleReady:
+    """A role whose reader of the release opens; of the questions `asked` ahead, as many were `answered` (0 where nothing is kept)."""
+
+    role: str
+    asked: int
+    answered: int
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What stands ready: the release, how questions are searched for (`bm25` or `both`), and the roles."""
+
+    release: int
+    retrieval: str
+    notice: str
+    roles: tuple[RoleReady, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def refresh(settings: Settings, today: date, report: Callable[[str], None]) -> Refreshed:
+    """Bring the assistant to the current release: the index of declarations, each role's reader, and the cache where others share it.
+
+    Raises:
+        CatalogError: no release. QueryError: a reader cannot be made. DeclarationError: the knowledge base.
+    """
+    report("indexing the declarations")
+    index = state_of(settings)
+    policies = load_policies(settings.knowledge_base, load_tables(settings.knowledge_base))
+    ready, release = [], 0
+    for role in (name for name, policy in policies.items() if policy.tables):
+        report(f"opening the release for {role}")
+        with closing(Assistants(settings, role)) as assistants:
+            newest = assistants.current()
+            newest.check()
+            release = newest.services.release.number
+            questions = assistants.approved_questions if _is_shared(settings) else ()
+            ready.append(RoleReady(role, len(questions), answered_ahead(newest, questions, today, Cancellation())))
+    return Refreshed(release, index["mode"], index["notice"], tuple(ready))
+
+
+def keep_ready(assistants: Assistants, today: Callable[[], date], stopped: Cancellation, over: threading.Event) -> None:
+    """Look for a new release every few seconds until `over`; a lake that cannot be read now is looked at again."""
+    ready: Assistant | None = None
+    while not over.is_set():
+        with suppress(MedflowError):
+            newest = assistants.current()
+            if newest is not ready:
+                newest.check()
+                answered_ahead(newest, assistants.approved_questions, today(), stopped)
+                ready = newest
+        over.wait(LOOK_EVERY_S)
+
+
+def answered_ahead(assistant: Assistant, questions: tuple[str, ...], today: date, cancel: Cancellation) -> int:
+    """Answer questions one after the other, for the caches alone and without a model; how many were answered.
+
+    Raises:
+        QueryCancelled: the switch was thrown.
+    """
+    alone = assistant.without_model()
+    if not alone.services.caches.keeps:
+        return 0
+    answered = 0
+    for question in questions:
+        try:
+            answered += alone.ask(question, today, cancel, user=_NOBODY)["status"] == "answered"
+        except QueryCancelled:
+            raise
+        except MedflowError:  # of one question; the others are answered all the same, and whoever asks this one is told
+            continue
+    return answered
+
+
+def _is_shared(settings: Settings) -> bool:
+    """Whether what is kept outlives this process."""
+    return not settings.cache.startswith(("memory:", "none:"))
