@@ -34,11 +34,12 @@ class Lake:
     home: Path
     knowledge_base: Path = field(default_factory=packaged_knowledge_base)
     engine: str = "duckdb"
+    catalog: str | None = None  # None = SQLite below `home`
 
     @property
     def settings(self) -> Settings:
         given = {"home": self.home, "knowledge_base": self.knowledge_base, "build_engine": self.engine}
-        return load_settings(**given, pseudonym_key=KEY, memory="1GB", threads=2)
+        return load_settings(**given, catalog=self.catalog, pseudonym_key=KEY, memory="1GB", threads=2)
 
     @property
     def landing(self) -> Path:
@@ -98,7 +99,7 @@ class Lake:
         """What a process needs to work on this lake."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MEDFLOW_")}
         mine = {"HOME": str(self.home), "KNOWLEDGE_BASE": str(self.knowledge_base), "PSEUDONYM_KEY": KEY, "MEMORY": "1GB"}
-        mine |= {"BUILD_ENGINE": self.engine, "THREADS": "2"}
+        mine |= {"BUILD_ENGINE": self.engine, "THREADS": "2"} | ({"CATALOG": self.catalog} if self.catalog else {})
         return kept | {"PYTHONPATH": str(ROOT)} | {f"MEDFLOW_{name}": value for name, value in mine.items()}
 
 
