@@ -12,6 +12,9 @@ missing=""
 command -v git >/dev/null 2>&1 || missing="$missing git"
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v mvn >/dev/null 2>&1 || missing="$missing maven"
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || missing="$missing postgresql"
 has_java || missing="$missing openjdk-17-jre-headless"
 [ -z "$missing" ] && exit 0
 

@@ -18,6 +18,8 @@ def main() -> int:
     with stack(folder, PORTS) as running:
         for name, value in running.settings.items():
             print(f"export {name}={shlex.quote(value)}", flush=True)
+        if running.airflow:
+            print(f"Airflow: {running.airflow.url}, admin, {running.airflow.password}", file=sys.stderr, flush=True)
         print("running; Ctrl-C ends all of them", file=sys.stderr, flush=True)
         try:
             signal.pause()

@@ -27,6 +27,15 @@ class Chroma:
 def chroma(folder: Path, port: int | None = None) -> Iterator[Chroma]:
     """A server with its data below `folder`."""
     port = port or free_ports(1)[0]
-    command = [str(Path(sys.executable).with_name("chroma")), "run", "--host", "127.0.0.1", "--port", str(port), "--path", str(folder / "chroma")]
+    command = [
+        str(Path(sys.executable).with_name("chroma")),
+        "run",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--path",
+        str(folder / "chroma"),
+    ]
     with running(Server("chroma", command, folder, answers(f"http://127.0.0.1:{port}/api/v2/heartbeat"))) as server:
         yield Chroma(server, port)

@@ -8,9 +8,10 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg2
 
@@ -44,18 +45,21 @@ class Postgres:
 
 
 @contextmanager
-def postgres(folder: Path, port: int | None = None) -> Iterator[Postgres]:
-    """A cluster below `folder`, made there if it is missing."""
-    bins = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    port = port or free_ports(1)[0]
-    data = folder / "postgres"
-    if not data.exists():
-        _make(program("initdb", "postgresql", bins), data)
-    command = [program("postgres", "postgresql", bins), "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
-    # fsync: a test's cluster need not outlive the machine
-    command += ["-c", f"unix_socket_directories={data}", "-c", "max_connections=200", "-c", "fsync=off"]
-    server = Server("postgres", command, folder, _ready(port), user=_ACCOUNT, end_signal=signal.SIGINT)
-    with running(server):
+def postgres(folder: Path, port: int | None = None, data: Path | None = None) -> Iterator[Postgres]:
+    """A cluster with its log below `folder`; in a folder of its own, gone at the end, or in `data`, made there if it is missing."""
+    with ExitStack() as until:
+        if data is None:
+            # not below pytest's folders: any pytest that starts shuts them to other accounts, and root's server has another one
+            data = Path(until.enter_context(TemporaryDirectory(prefix="medflow-postgres-"))) / "data"
+        bins = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+        port = port or free_ports(1)[0]
+        if not data.exists():
+            _make(program("initdb", "postgresql", bins), data)
+        command = [program("postgres", "postgresql", bins), "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+        # fsync: a test's cluster need not outlive the machine
+        command += ["-c", f"unix_socket_directories={data}", "-c", "max_connections=200", "-c", "fsync=off"]
+        server = Server("postgres", command, folder, _ready(port), user=_ACCOUNT, end_signal=signal.SIGINT)
+        until.enter_context(running(server))
         _make_databases(port)
         yield Postgres(server, port)
 
@@ -68,9 +72,7 @@ def _make(initdb: str, data: Path) -> None:
         account = pwd.getpwnam(_ACCOUNT)
         for path in (data, password):
             shutil.chown(path, account.pw_uid, account.pw_gid)
-        for above in data.parents:  # its own folders lie below ours: they may be passed through, not listed
-            if above.stat().st_uid == 0 and not above.stat().st_mode & 0o001:
-                above.chmod(above.stat().st_mode | 0o011)
+        data.parent.chmod(0o711)  # passed through, not listed
     command = [initdb, "-D", str(data), "-U", USER, "--pwfile", str(password), "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "-N"]
     subprocess.run(command, check=True, capture_output=True, cwd="/", user=_ACCOUNT if os.getuid() == 0 else None)
     password.unlink()

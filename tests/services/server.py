@@ -48,7 +48,7 @@ class Server:
         with self.log.open("ab") as said:
             self.process = subprocess.Popen(
                 self.command,
-                cwd=self.folder,
+                cwd="/" if self.user else self.folder,
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
@@ -79,10 +79,8 @@ class Server:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGCONT)
             os.kill(self.process.pid, self.end_signal)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(_END_WITHIN)
-        except subprocess.TimeoutExpired:
-            pass
         self.kill()
 
     def kill(self) -> None:

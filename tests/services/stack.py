@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.services.airflow import Airflow, airflow
 from tests.services.chroma import Chroma, chroma
 from tests.services.localstack import LANDING, WAREHOUSE, LocalStack, localstack
 from tests.services.postgres import Postgres, postgres
@@ -15,7 +16,7 @@ from tests.services.spark import SparkCluster, spark_cluster
 from tests.services.trino import Trino, trino
 
 # Where `make services` puts them: the ports of docker-compose.yml.
-PORTS = {"postgres": 5432, "localstack": 4566, "redis": 6379, "chroma": 8002, "trino": 8081, "spark": 7077}
+PORTS = {"postgres": 5432, "localstack": 4566, "redis": 6379, "chroma": 8002, "trino": 8081, "spark": 7077, "airflow": 8088}
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Stack:
     chroma: Chroma
     trino: Trino
     spark: SparkCluster
+    airflow: Airflow | None = None
 
     @property
     def settings(self) -> dict[str, str]:
@@ -41,6 +43,7 @@ class Stack:
             "MEDFLOW_QUERY_ENGINE": self.trino.url,
             "MEDFLOW_CACHE": self.redis.url,
             "MEDFLOW_VECTOR_STORE": self.chroma.url,
+            "MEDFLOW_PSEUDONYM_KEY": "a key of members for tests",
             **self.localstack.settings,
         }
 
@@ -51,9 +54,9 @@ def stack(folder: Path, ports: dict[str, int] | None = None) -> Iterator[Stack]:
     at = ports or {}
     with ExitStack() as open_until:
         enter = open_until.enter_context
-        catalog = enter(postgres(folder, at.get("postgres")))
+        catalog = enter(postgres(folder, at.get("postgres"), data=folder / "postgres" if ports else None))
         files = enter(localstack(folder, at.get("localstack")))
-        yield Stack(
+        servers = Stack(
             catalog,
             files,
             enter(redis(folder, at.get("redis"))),
@@ -61,3 +64,5 @@ def stack(folder: Path, ports: dict[str, int] | None = None) -> Iterator[Stack]:
             enter(trino(folder, catalog, files, at.get("trino"))),
             enter(spark_cluster(folder, at.get("spark"))),
         )
+        servers.airflow = enter(airflow(folder, catalog, {"MEDFLOW_HOME": str(folder.parent), **servers.settings}, at.get("airflow")))
+        yield servers
