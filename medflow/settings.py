@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     query_memory: str = "1GB"
     auth: Literal["off"] = Field(default="off", description="who asks need not say who they are: the API listens on loopback only")
     api_port: int = Field(default=8000, ge=1, le=65535, description="where `medflow serve` listens")
+    api_url: str = Field(default="http://127.0.0.1:8000", description="where the page finds the API")
+    airflow_url: str = Field(default="http://localhost:8088", description="where the page's link to Airflow leads")
+    spark_ui_url: str = Field(default="http://localhost:8080", description="where the page's link to Spark leads")
     cache: str = Field(
         default="memory://", repr=False, description="where plans and results are kept: memory://, redis://host:port/db, none://"
     )
@@ -122,9 +125,22 @@ class Settings(BaseSettings):
         """Whether spark-submit started this process: then master, memory and jars are its business."""
         return "PYSPARK_GATEWAY_PORT" in os.environ
 
+    def require_pseudonym_key(self) -> None:
+        """Raises UsageError: the catalog is a server, so that other machines may build the same lake, and no key is given."""
+        if not self.pseudonym_key and not self.catalog.startswith("sqlite"):
+            raise UsageError(
+                "MEDFLOW_CATALOG is a server: set MEDFLOW_PSEUDONYM_KEY, the same for all who build this lake; "
+                "with another key the same member would get another member_key"
+            )
+
     @cached_property
     def secret_pseudonym_key(self) -> bytes:
-        """The key of member pseudonyms: given, or made in HOME with mode 0600 at first use."""
+        """The key of member pseudonyms: given, or made in HOME with mode 0600 at first use, where the catalog is there, too.
+
+        Raises:
+            UsageError: as `require_pseudonym_key`.
+        """
+        self.require_pseudonym_key()
         return self.pseudonym_key.encode() if self.pseudonym_key else _kept_key(self.home / "pseudonym.key", _OF_PSEUDONYMS)
 
     @cached_property
@@ -163,6 +179,11 @@ def _kept_key(path: Path, remedy: str) -> bytes:
     if not key:
         raise UsageError(f"{path} holds no key; {remedy}")
     return key
+
+
+def child_environment(**values: str) -> dict[str, str]:
+    """This process's environment for a child of it, with settings of the child's own by their names without the prefix."""
+    return {**os.environ, **{f"{PREFIX}{name}".upper(): value for name, value in values.items()}}
 
 
 def load_settings(**arguments: Any) -> Settings:

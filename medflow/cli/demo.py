@@ -12,6 +12,7 @@ from medflow.cli.console import json_option, order_of, print_json, print_table, 
 from medflow.errors import UsageError
 
 if TYPE_CHECKING:
+    from spark_jobs.outcome import RunOutcome
     from spark_jobs.pipeline import Site
 
 _CLAIMS, _SEED, _DEFECTS = 5000, 7, 0.04
@@ -30,25 +31,39 @@ _QUESTIONS = (
 def demo(ctx: click.Context, as_json: bool) -> None:
     """Generate sample claims, run the pipeline on them, and show what came of it."""
     from medflow.cli.run import print_outcome
-    from spark_jobs.landing import land
-    from spark_jobs.pipeline import run_pipeline
 
-    site = site_of(ctx)
-    sample = site.settings.home / "demo-files"
-    _write_sample(sample)
-    _refuse_other_files(site, sample)
-    with progress() as report:
-        land(sample, site.settings.landing_folder, site.knowledge_base.layouts, report)
-    with order_of(_RUN_DATE, 60) as order:
-        outcome = run_pipeline(site, order)
+    outcome = sample_run(site := site_of(ctx))
     if as_json:
         print_json(outcome.to_dict())
         return
-    click.echo(f"{_CLAIMS:,} claims of three payers, in three layouts: {sample}\n")
+    click.echo(f"{_CLAIMS:,} claims of three payers, in three layouts: {sample_folder(site)}\n")
     print_outcome(outcome)
     _show_release(ctx)
     _ask(ctx)
     click.echo('\nnext:  medflow ask "..."   medflow status   medflow quarantine list   medflow verify   docs/follow-one-claim.md')
+
+
+def sample_run(site: Site) -> RunOutcome:
+    """The sample claims, landed and run.
+
+    Raises:
+        UsageError: the lake holds other files.
+    """
+    from spark_jobs.landing import land
+    from spark_jobs.pipeline import run_pipeline
+
+    sample = sample_folder(site)
+    _write_sample(sample)
+    _refuse_other_files(site, sample)
+    with progress() as report:
+        land(sample, site.landing, site.knowledge_base.layouts, report)
+    with order_of(_RUN_DATE, 60) as order:
+        return run_pipeline(site, order)
+
+
+def sample_folder(site: Site) -> Path:
+    """Where the sample's files are written."""
+    return site.settings.home / "demo-files"
 
 
 def _ask(ctx: click.Context) -> None:
@@ -71,21 +86,20 @@ def _write_sample(folder: Path) -> None:
 
 def _refuse_other_files(site: Site, sample: Path) -> None:
     """Before anything is copied: sample claims must never stand among real ones."""
-    from spark_jobs.landing import landing_files
+    from spark_jobs.landing import Landing, landing_files
 
-    payers, landing = site.knowledge_base.layouts, site.settings.landing_folder
-    here = landing_files(landing, payers) if landing.is_dir() else []
+    payers, landing = site.knowledge_base.layouts, site.landing
+    here = landing_files(landing, payers) if landing.contents() else []
     known = {file.sha256 for file in here} | {entry.sha256 for entry in site.ledger.files()}
-    if known - {file.sha256 for file in landing_files(sample, payers)}:
+    if known - {file.sha256 for file in landing_files(Landing.local(sample), payers)}:
         raise UsageError("this lake holds other files than the demo's; give the demo a lake of its own: medflow --home .medflow-demo demo")
 
 
 def _show_release(ctx: click.Context) -> None:
-    from medflow.lakehouse.releases import read_release
     from spark_jobs.pipeline import private_engine
 
     site = site_of(ctx)
-    release = read_release(site.database)
+    release = site.release()
     name = "healthcare_gold.claims_monthly_summary"
     with private_engine(site.settings) as engine:
         engine.files("summary", release.tables[name].files, site.knowledge_base.gold[name].spec)

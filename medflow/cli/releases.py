@@ -44,13 +44,12 @@ def _kept(expired_on: date | None) -> str:
 @click.pass_context
 def restore(ctx: click.Context, number: int, run_date: str | None, wait: float, as_json: bool) -> None:
     """Publish a new release with the content of release NUMBER; files that came later are withdrawn."""
-    from medflow.lakehouse.catalog import Lake
     from spark_jobs.restore import restore as restore_release
 
     site = site_of(ctx)
     with order_of(run_date, wait) as order, site.lock(order) as lock:
         lock.acquire("restore", wait)
-        lake = Lake(site.database, site.settings.warehouse)
+        lake = site.lake()
         made = restore_release(lake, site.ledger, lock, number, run_date=order.run_date, created_at=order.clock())
     withdrawn = [entry.name for entry in site.ledger.files(state="withdrawn")]
     if as_json:

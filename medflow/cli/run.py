@@ -5,20 +5,30 @@ from __future__ import annotations
 import click
 
 from medflow.cli.console import date_option, json_option, order_of, print_json, print_table, site_of, wait_option
+from medflow.errors import UsageError
 
 
 @click.command()
 @click.option("--engine", "build_engine", metavar="ENGINE", help="duckdb, spark, local[N] or spark://host:port (MEDFLOW_BUILD_ENGINE).")
 @click.option("--rebuild", "table", metavar="TABLE", help="Compute a table, and what depends on it, anew.")
+@click.option("--recover", "recovers", is_flag=True, help="The lake's files are lost: build it anew from all published landing files.")
 @date_option
 @wait_option
 @json_option
 @click.pass_context
-def run(ctx: click.Context, build_engine: str | None, table: str | None, run_date: str | None, wait: float, as_json: bool) -> int:
+def run(
+    ctx: click.Context, /, build_engine: str | None, table: str | None, recovers: bool, run_date: str | None, wait: float, as_json: bool
+) -> int:
     """Take what waits in the landing folder to a verified, published release."""
+    if table and recovers:
+        raise UsageError("--recover builds every table anew: leave out --rebuild")
     site = site_of(ctx, build_engine=build_engine)
     with order_of(run_date, wait) as order:
-        if table:
+        if recovers:
+            from spark_jobs.recovery import recover
+
+            outcome = recover(site, order)
+        elif table:
             from spark_jobs.rework import rebuild
 
             outcome = rebuild(site, order, table)

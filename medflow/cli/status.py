@@ -44,8 +44,6 @@ def status(ctx: click.Context, targets: bool, as_json: bool) -> None:
 
 def _facts(ctx: click.Context) -> dict[str, Any]:
     from medflow.lakehouse.lock import lock_holder
-    from medflow.lakehouse.releases import read_release
-    from spark_jobs.due import rebuilds_due
 
     site = site_of(ctx)
     states: dict[str, int] = {}
@@ -54,7 +52,7 @@ def _facts(ctx: click.Context) -> dict[str, Any]:
     holder = lock_holder(site.database)
     facts: dict[str, Any] = {"release": None, "tables": [], "files": states, "lock": holder and dict(holder)}
     if site.ledger.current_release() is not None:
-        release = read_release(site.database)
+        release = site.release()
         facts["release"] = {
             "number": release.number,
             "kind": release.kind,
@@ -65,7 +63,7 @@ def _facts(ctx: click.Context) -> dict[str, Any]:
         facts["tables"] = [
             {"table": name, "rows": table.records, "files": len(table.data_files)} for name, table in sorted(release.tables.items())
         ]
-    facts["notices"] = list(rebuilds_due(site.ledger, site.knowledge_base).notices)
+    facts["notices"] = list(site.due().notices)
     return facts
 
 

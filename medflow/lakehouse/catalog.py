@@ -8,29 +8,41 @@ from functools import cached_property
 from typing import cast
 
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog, SqlCatalogBaseTable
-from pyiceberg.io import FileIO, load_file_io
+from pyiceberg.io import FileIO
 from pyiceberg.manifest import DataFile, ManifestContent, ManifestFile
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table
+from pyiceberg.typedef import EMPTY_DICT, Properties
 from sqlalchemy import Engine, inspect, or_, select
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.exc import IntegrityError
 
 from medflow.errors import CatalogError
 from medflow.lakehouse.data_files import Partition, iceberg_partitions, partition_of
-from medflow.lakehouse.database import connect, writing
-from medflow.lakehouse.locations import warehouse_access, warehouse_location
+from medflow.lakehouse.database import connect, making
+from medflow.lakehouse.locations import warehouse_location
+from medflow.lakehouse.storage import Storage
 from medflow.settings import Settings
 
 CATALOG = "lake"
 POINTERS = cast(SqlTable, IcebergTables.__table__)
 
 
+class _Catalog(SqlCatalog):
+    """PyIceberg's catalog, whose tables reach their files as the lake does."""
+
+    files: FileIO
+
+    def _load_file_io(self, properties: Properties = EMPTY_DICT, location: str | None = None) -> FileIO:
+        return self.files
+
+
 class Lake:
     """Tables behind one catalog database and one warehouse. Metadata files and manifests never change: each is read once."""
 
-    def __init__(self, engine: Engine, warehouse: str) -> None:
+    def __init__(self, engine: Engine, warehouse: str, storage: Storage | None = None) -> None:
         self.engine = engine
+        self.storage = storage or Storage()
         self.warehouse = warehouse_location(warehouse)
         self._read: dict[str, Table] = {}
         self._manifests: dict[str, list[DataFile]] = {}
@@ -38,24 +50,24 @@ class Lake:
     @classmethod
     def open(cls, settings: Settings) -> Lake:
         """The lake of the settings `catalog` and `warehouse`. Raises CatalogError: it cannot be used."""
-        return cls(connect(settings.catalog), settings.warehouse)
+        return cls(connect(settings.catalog), settings.warehouse, Storage.of(settings))
 
     @cached_property
     def catalog(self) -> SqlCatalog:
         """PyIceberg's catalog on our engine: with our transactions, and errors that say what to do."""
         if not inspect(self.engine).has_table(POINTERS.name):
-            with writing(self.engine) as connection:
+            with making(self.engine) as connection:
                 SqlCatalogBaseTable.metadata.create_all(connection)
         url = self.engine.url.render_as_string(hide_password=False)
-        catalog = SqlCatalog(CATALOG, uri=url, warehouse=self.warehouse, schema_version="v1", init_catalog_tables="false")
+        catalog = _Catalog(CATALOG, uri=url, warehouse=self.warehouse, schema_version="v1", init_catalog_tables="false")
         catalog.engine.dispose()
-        catalog.engine = self.engine
+        catalog.engine, catalog.files = self.engine, self.io
         return catalog
 
     @cached_property
     def io(self) -> FileIO:
         """Where files of the warehouse are read and written."""
-        return load_file_io(self.catalog.properties, self.warehouse)
+        return self.storage.file_io(self.warehouse)
 
     def make_namespace(self, name: str) -> None:
         """Make a namespace if it is missing."""
@@ -90,7 +102,7 @@ class Lake:
         wanted = None if partitions is None else iceberg_partitions(table, partitions)
         if snapshot is None:
             raise CatalogError(f"{name} has no snapshot {snapshot_id}: it was expired, or an older catalog was put back")
-        with warehouse_access(snapshot.manifest_list):
+        with self.storage.warehouse_access(snapshot.manifest_list):
             manifests = snapshot.manifests(table.io)
         for manifest in manifests:
             if manifest.content != ManifestContent.DATA:
@@ -98,6 +110,14 @@ class Lake:
             for file in self._listed(manifest):
                 if wanted is None or partition_of(table, file) in wanted:
                     yield file
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file of the warehouse; None: it is not there. Raises CatalogError: the storage does not tell."""
+        with self.storage.warehouse_access(path):
+            try:
+                return len(self.io.new_input(path))
+            except FileNotFoundError:
+                return None
 
     def keep(self, table: Table) -> None:
         """Remember a table whose metadata was just written, so that it is not read back."""
@@ -110,14 +130,14 @@ class Lake:
     def _listed(self, manifest: ManifestFile) -> list[DataFile]:
         path = manifest.manifest_path
         if path not in self._manifests:
-            with warehouse_access(path):
+            with self.storage.warehouse_access(path):
                 entries = manifest.fetch_manifest_entry(self.io, discard_deleted=True)
             self._manifests[path] = [entry.data_file for entry in entries]
         return self._manifests[path]
 
     def _at(self, name: str, location: str) -> Table:
         if location not in self._read:
-            with warehouse_access(location):
+            with self.storage.warehouse_access(location):
                 metadata = FromInputFile.table_metadata(self.io.new_input(location))
             self._read[location] = Table(tuple(name.split(".")), metadata, location, self.io, self.catalog)
         return self._read[location]

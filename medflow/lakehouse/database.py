@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 
@@ -16,6 +16,9 @@ from medflow.errors import CatalogError, MissingExtraError, UsageError
 
 BUSY_SECONDS = 15
 _WRITES = "medflow_writes"
+# A server that is gone without a word is noticed: seconds to connect, then to miss a sign of life; milliseconds unacknowledged.
+_PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+_MAKING = 0x6D656466  # a number that all processes use, of no other meaning
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,15 @@ def writing(engine: Engine) -> AbstractContextManager[Connection]:
     return engine.execution_options(**{_WRITES: True}).begin()
 
 
+@contextmanager
+def making(engine: Engine) -> Iterator[Connection]:
+    """A write transaction that makes tables, one at a time among all processes: Postgres would let two both try, and one fail."""
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+        yield connection
+
+
 def _address(url: str, named: Named) -> URL:
     try:
         address = make_url(url)
@@ -92,7 +104,9 @@ def _prepare_folder(file: Path, create: bool, named: Named) -> None:
 def _engine(address: URL, named: Named) -> Engine:
     is_sqlite = address.get_backend_name() == "sqlite"
     try:
-        engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS} if is_sqlite else {}, pool_pre_ping=not is_sqlite)
+        engine = create_engine(
+            address, connect_args={"timeout": BUSY_SECONDS} if is_sqlite else dict(_PATIENCE), pool_pre_ping=not is_sqlite
+        )
     except ModuleNotFoundError:
         raise MissingExtraError("psycopg2", "services") from None
     if is_sqlite:
@@ -114,7 +128,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _explain(address: URL, named: Named) -> Callable[[ExceptionContext], None]:
-    shown = address.database if address.get_backend_name() == "sqlite" else address.render_as_string(hide_password=True)
+    as_set = address.set(drivername=address.get_backend_name())  # without the driver, which nobody named
+    shown = address.database if address.get_backend_name() == "sqlite" else as_set.render_as_string(hide_password=True)
 
     def explain(context: ExceptionContext) -> None:
         name = getattr(context.original_exception, "sqlite_errorname", "") or ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, cast
 
 from pyarrow import parquet
 from pyiceberg.io.fileformat import DataFileStatistics
@@ -21,6 +22,8 @@ from pyiceberg.table import Table
 from medflow.errors import CatalogError
 from medflow.lakehouse.locations import openable
 from medflow.lakehouse.schema import spark_type
+from medflow.lakehouse.storage import is_remote
+from medflow.lakehouse.warehouse_io import WarehouseIO
 
 _STATISTICS = ("value_counts", "null_value_counts", "nan_value_counts", "lower_bounds", "upper_bounds")
 
@@ -35,7 +38,7 @@ class FooterReader:
 
     def __init__(self, table: Table) -> None:
         self._table, self._schema, self._spec = table, table.schema(), table.spec()
-        self._name = ".".join(table.name())
+        self._name, self._storage = ".".join(table.name()), cast(WarehouseIO, table.io).storage
         self._paths = parquet_path_to_id_mapping(self._schema)
         self._plan = compute_statistics_plan(self._schema, table.properties)
         self._hidden = {number for number, column in self._plan.items() if column.mode.type == MetricModeTypes.NONE}
@@ -83,10 +86,11 @@ class FooterReader:
         file = self._table.io.new_input(address)
         try:
             with file.open() as stream:
-                footer = parquet.read_metadata(stream)
-                return footer, len(file)
+                return parquet.read_metadata(stream), stream.seek(0, os.SEEK_END)
         except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-            raise CatalogError(f"{openable(address)} is no whole Parquet file ({type(error).__name__}); write it again") from None
+            problem = self._storage.problem(error, address) if is_remote(address) else None
+            told = problem or f"is no whole Parquet file ({type(error).__name__}); write it again"
+            raise CatalogError(f"{openable(address)} {told}") from None
 
     def _check_columns(self, path: str, footer: parquet.FileMetaData) -> None:
         try:

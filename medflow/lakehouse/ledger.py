@@ -13,7 +13,7 @@ from medflow.errors import CatalogError, UsageError
 from medflow.lakehouse.batch_ids import FileKey
 from medflow.lakehouse.database import writing
 from medflow.lakehouse.ledger_entries import BatchEntry, BatchKind, BatchState, FileEntry, FileState, ReleaseEntry, SeenFile
-from medflow.lakehouse.ledger_tables import BATCHES, EXPIRED, FILES, RELEASE_FILES, RELEASES, create_ledger
+from medflow.lakehouse.ledger_tables import BATCHES, EXPIRED, FILES, RELEASE_FILES, RELEASES, WAIVERS, create_ledger
 
 _UNFINISHED: tuple[FileState, ...] = ("discovered", "bronze", "silver", "gated")
 _WAITING: tuple[FileState, ...] = (*_UNFINISHED, "rejected", "refused", "withdrawn")
@@ -196,6 +196,13 @@ class Ledger:
         with self.engine.connect() as connection:
             return {row.release: row.expired_on for row in connection.execute(select(EXPIRED).order_by(EXPIRED.c.release))}
 
+    def waivers(self) -> dict[str, str]:
+        """The lines (row ids) that a person has waived in the current lineage, each with the batch that did it."""
+        line = {entry.release: entry.batch_id for entry in self.lineage()}
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(WAIVERS).where(WAIVERS.c.release.in_(line)).order_by(WAIVERS.c.release.desc())).all()
+        return {row.row_id: line[row.release] for row in rows}
+
     # --- inside the transaction that publishes, or that expires ---
 
     def add_release(self, connection: Connection, entry: ReleaseEntry, result: Mapping[str, Any]) -> None:
@@ -209,6 +216,11 @@ class Ledger:
         for key in files:
             connection.execute(insert(RELEASE_FILES).values(release=entry.release, payer=key[0], sha256=key[1]))
             _update_file(connection, key, _published_by(entry))
+
+    def add_waivers(self, connection: Connection, entry: ReleaseEntry, rows: Sequence[str]) -> None:
+        """The lines that a release waives. The queue holds them, too; here they outlive it."""
+        if rows:
+            connection.execute(insert(WAIVERS), [{"release": entry.release, "row_id": row} for row in rows])
 
     def restore_files(self, connection: Connection, number: int) -> None:
         """What release `number` is made of is published again; every other published file is withdrawn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Date,
     DateTime,
     Engine,
@@ -18,14 +20,15 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    delete,
     insert,
     inspect,
     select,
 )
-from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.types import TypeDecorator
 
-from medflow.lakehouse.database import writing
+from medflow.errors import CatalogError
+from medflow.lakehouse.database import making
 
 
 class UtcTimestamp(TypeDecorator[datetime]):
@@ -116,6 +119,17 @@ EXPIRED = Table(
     Column("expired_on", Date, nullable=False),
 )
 
+# Lines that a person waived: what a queue that is lost would have told.
+WAIVERS = Table(
+    "medflow_waivers",
+    METADATA,
+    Column("release", Integer, primary_key=True, autoincrement=False),
+    Column("row_id", String(64), primary_key=True),
+)
+
+# How far the tables above have come, in one row: see `_STEPS`.
+VERSION = Table("medflow_version", METADATA, Column("name", String(16), primary_key=True), Column("version", Integer, nullable=False))
+
 LOCK = Table(
     "medflow_lock",
     METADATA,
@@ -129,20 +143,43 @@ LOCK = Table(
 )
 
 
+# What changes a ledger of version n to n + 1, in order; never changed once released. A table that is new needs no step.
+_STEPS: tuple[Callable[[Connection], None], ...] = ()
+_NEWEST = 1 + len(_STEPS)
+
+
 def create_ledger(engine: Engine) -> None:
-    """Make the tables that are missing, and the lock's one row. Two processes may do it at once."""
+    """Make the tables that are missing, bring older ones up to date, and the lock's one row. Several processes may do it at once.
+
+    Raises:
+        CatalogError: a newer MedFlow made them.
+    """
     if _is_complete(engine):
         return
-    try:
-        with writing(engine) as connection:
-            METADATA.create_all(connection)
-            if connection.execute(select(LOCK.c.name)).first() is None:
-                connection.execute(insert(LOCK).values(name=LAKE, token=0))
-    except (ProgrammingError, IntegrityError):  # Postgres lets both try
-        if not _is_complete(engine):
-            raise
+    with making(engine) as connection:
+        known = VERSION.name in inspect(connection).get_table_names()
+        version = connection.execute(select(VERSION.c.version)).scalar() if known else None
+        is_new = FILES.name not in inspect(connection).get_table_names()
+        METADATA.create_all(connection)
+        _bring_up(connection, _NEWEST if is_new else version or 1)
+        if connection.execute(select(LOCK.c.name)).first() is None:
+            connection.execute(insert(LOCK).values(name=LAKE, token=0))
+
+
+def _bring_up(connection: Connection, version: int) -> None:
+    if version > _NEWEST:
+        raise CatalogError(
+            f"the ledger in MEDFLOW_CATALOG is of version {version}, made by a newer MedFlow; this one knows {_NEWEST}. Upgrade this one"
+        )
+    for step in _STEPS[version - 1 :]:
+        step(connection)
+    connection.execute(delete(VERSION))
+    connection.execute(insert(VERSION).values(name=LAKE, version=_NEWEST))
 
 
 def _is_complete(engine: Engine) -> bool:
     present = set(inspect(engine).get_table_names())
-    return all(table.name in present for table in METADATA.tables.values())
+    if not all(table.name in present for table in METADATA.tables.values()):
+        return False
+    with engine.connect() as connection:
+        return connection.execute(select(VERSION.c.version)).scalar() == _NEWEST

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
-from medflow.errors import CatalogError, UsageError
+from medflow.errors import UsageError
 
 _LOCAL = "file://"
-_PROBLEMS = {
+LOCAL_PROBLEMS = {
     errno.ENOSPC: "cannot be written: the disk is full. Free some space and run again; what was published is safe",
     errno.EDQUOT: "cannot be written: the disk quota is used up. Free some space and run again; what was published is safe",
     errno.EACCES: "cannot be opened: you may not. Ask for the right to read and write it",
@@ -39,28 +37,3 @@ def warehouse_location(setting: str) -> str:
 def openable(address: str) -> str:
     """The address as DuckDB, Arrow and Python open it: a plain path if it is local, else unchanged."""
     return address.removeprefix(_LOCAL)
-
-
-@contextmanager
-def warehouse_access(address: str) -> Iterator[None]:
-    """Reading or writing at an address of the warehouse; what the storage reports becomes a CatalogError."""
-    try:
-        yield
-    except OSError as error:
-        problem = "is gone: the warehouse was emptied, moved or cleaned" if isinstance(error, FileNotFoundError) else None
-        problem = problem or _PROBLEMS.get(error.errno or 0, f"cannot be read or written ({type(error).__name__})")
-        raise CatalogError(f"{openable(address)} {problem}. The warehouse is named by MEDFLOW_WAREHOUSE") from error
-
-
-def read_text(address: str) -> str:
-    """The UTF-8 text at an address.
-
-    Raises:
-        OSError: it is not there or cannot be read.
-    """
-    if "://" not in (path := openable(address)):
-        return Path(path).read_text(encoding="utf-8")
-    import fsspec  # type: ignore[import-untyped]  # it ships no types; loaded only for a remote warehouse
-
-    with fsspec.open(path, "r", encoding="utf-8") as file:
-        return str(file.read())

@@ -20,17 +20,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from medflow.errors import CatalogError, FencedError, LockedError
 from medflow.lakehouse.database import writing
 from medflow.lakehouse.ledger_tables import LAKE, LOCK, create_ledger
+from medflow.lakehouse.session_lock import SessionLock
 
 TAKEOVER_SECONDS = 60
 BEAT_SECONDS = 5
 POLL_SECONDS = 0.5
+_MISSED_BEATS = 3
 
 
 class WriterLock:
     """The right to write the lake: `with WriterLock(engine, file, clock).acquire(batch) as lock: …`.
 
     The lock file says whether the holder's process lives; whoever takes over from a live but silent one puts a new
-    file in its place, so that the file at the path always belongs to the holder of the row.
+    file in its place, so that the file at the path always belongs to the holder of the row. Where the catalog is Postgres, a
+    lock of the holder's session says the same of holders on other machines, once they have missed a few beats.
     """
 
     def __init__(self, engine: Engine, lock_file: Path, clock: Callable[[], datetime]) -> None:
@@ -38,6 +41,7 @@ class WriterLock:
         self.token = 0
         self._engine, self._path, self._clock = engine, lock_file.absolute(), clock
         self._file: IO[bytes] | None = None
+        self._session = SessionLock(engine)
         self._over = threading.Event()
 
     def acquire(self, holder: str, wait_seconds: float = 0, waiting: Callable[[LockedError], None] | None = None) -> Self:
@@ -79,6 +83,7 @@ class WriterLock:
         self._over.set()
         self._file.close()
         self._file = None
+        self._session.give_back()
         # if the row cannot be cleared, the next run sees by the lock file that nobody holds it
         with suppress(CatalogError, SQLAlchemyError), writing(self._engine) as connection:
             connection.execute(update(LOCK).where(LOCK.c.name == LAKE, LOCK.c.token == self.token).values(holder=None))
@@ -98,9 +103,11 @@ class WriterLock:
     def _take(self, holder: str) -> None:
         file = _locked(self._path)
         try:
+            self._session.take()
             with writing(self._engine) as connection:
                 token, held = self._claim(connection, holder, file)
         except BaseException:
+            self._session.give_back()
             if file:
                 file.close()
             raise
@@ -110,7 +117,7 @@ class WriterLock:
         row, now = connection.execute(select(LOCK).where(LOCK.c.name == LAKE).with_for_update()).one(), self._clock()
         if file and not _is_at(file, self._path):
             raise _locked_by(row, now)  # replaced by a takeover while we waited for the database
-        if not (file and self._holder_is_gone(row)) and not _is_silent(row, now):
+        if not (file and self._holder_is_gone(row, now)) and not _is_silent(row, now, TAKEOVER_SECONDS):
             raise _locked_by(row, now)
         values = {
             "holder": holder,
@@ -123,10 +130,12 @@ class WriterLock:
         connection.execute(update(LOCK).where(LOCK.c.name == LAKE).values(values))
         return row.token + 1, file or _replaced(self._path)
 
-    def _holder_is_gone(self, row: Row[Any]) -> bool:
+    def _holder_is_gone(self, row: Row[Any], now: datetime) -> bool:
         # given that our file is free; of a holder on another machine or with another file that says nothing
         same_file = row.who is not None and (row.who.rpartition(":")[0], row.file) == (socket.gethostname(), str(self._path))
-        return row.holder is None or same_file
+        # a session may break while its holder lives, who then goes on beating
+        session_ended = self._session.is_ours and _is_silent(row, now, _MISSED_BEATS * BEAT_SECONDS)
+        return row.holder is None or same_file or session_ended
 
     def _start_beating(self) -> None:
         self._over = threading.Event()
@@ -155,8 +164,8 @@ def _who() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _is_silent(row: Row[Any], now: datetime) -> bool:
-    return row.heartbeat is not None and now - row.heartbeat > timedelta(seconds=TAKEOVER_SECONDS)
+def _is_silent(row: Row[Any], now: datetime, seconds: float) -> bool:
+    return row.heartbeat is not None and now - row.heartbeat > timedelta(seconds=seconds)
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -17,8 +17,14 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from medflow.errors import CatalogError, UsageError
 from medflow.lakehouse.ledger_entries import BatchKind
 from medflow.lakehouse.ledger_tables import EXPIRED, RELEASES
-from medflow.lakehouse.locations import openable, read_text
+from medflow.lakehouse.locations import openable
+from medflow.lakehouse.storage import Storage
 
+# What to do where the catalog names files that are not there.
+MEND = (
+    "Put it back, or name the right places in MEDFLOW_WAREHOUSE and MEDFLOW_CATALOG; if it is lost, `medflow run --recover` "
+    "builds the lake anew from the landing files"
+)
 PartitionValue = str | int | bool | None
 
 
@@ -87,24 +93,24 @@ class Release:
         return cls(**{**content, **dates, "tables": {name: _table(table) for name, table in content["tables"].items()}})
 
 
-def read_release(engine: Engine, number: int | None = None) -> Release:
-    """Release `number`, or the current one.
+def read_release(engine: Engine, number: int | None = None, storage: Storage | None = None) -> Release:
+    """Release `number`, or the current one; `storage` is asked where its manifest lies on S3.
 
     Raises:
         CatalogError: there is no release yet, or its manifest is gone.
         UsageError: there is no such release, or it is no longer kept.
     """
-    address = str(_row(engine, number).manifest)
+    address, files = str(_row(engine, number).manifest), storage or Storage()
     _refuse_expired(engine, number)
     try:
-        return Release.from_json(read_text(address))
-    except FileNotFoundError:
+        return Release.from_json(files.read_text(address))
+    except FileNotFoundError as error:
         _refuse_expired(engine, number)  # while we were reading
-        raise CatalogError(
-            f"the manifest {openable(address)} of the release is gone: the warehouse was emptied, moved or cleaned. "
-            "Put it back, or name the right one in MEDFLOW_WAREHOUSE and MEDFLOW_CATALOG"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CatalogError(f"the manifest {openable(address)} of the release {files.problem(error, address)}. {MEND}") from None
+    except OSError as error:
+        problem = files.problem(error, address) or f"cannot be read ({type(error).__name__}); put back a copy"
+        raise CatalogError(f"the manifest {openable(address)} of the release {problem}. It lies in MEDFLOW_WAREHOUSE") from None
+    except (ValueError, KeyError, TypeError) as error:
         raise CatalogError(f"the manifest {openable(address)} cannot be read ({type(error).__name__}); put back a copy") from None
 
 

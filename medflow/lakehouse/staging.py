@@ -17,15 +17,15 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update import AssertCreate, TableUpdate, update_table_metadata
 from pyiceberg.table.update.snapshot import _FastAppendFiles, _ManifestMergeManager, _OverwriteFiles
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from medflow.errors import CatalogError
 from medflow.lakehouse.catalog import POINTERS, Lake
 from medflow.lakehouse.database import writing
 from medflow.lakehouse.ledger_tables import LOCK
-from medflow.lakehouse.locations import warehouse_access
 from medflow.lakehouse.schema import iceberg_schema, partition_spec, sort_order, table_properties
+from medflow.lakehouse.warehouse_io import WarehouseIO
 from medflow.specs.table import TableSpec
 
 Record = Callable[[Connection], None]
@@ -114,7 +114,7 @@ def add_snapshot(draft: Draft, branch: str, properties: dict[str, str], files: R
         producer.delete_data_file(file)
     for file in files.added:
         producer.append_data_file(file)
-    with warehouse_access(draft._table.location()):
+    with cast(WarehouseIO, draft._table.io).storage.warehouse_access(draft._table.location()):
         producer.commit()
 
 
@@ -139,7 +139,7 @@ def stage(lake: Lake, transaction: Draft | NewTable, log: Collection[str] | None
     if log is not None:
         named = [entry for entry in metadata.metadata_log if entry.metadata_file in (table.metadata_location, *log)]
         metadata = metadata.model_copy(update={"metadata_log": named})
-    with warehouse_access(made.metadata_location):
+    with lake.storage.warehouse_access(made.metadata_location):
         lake.catalog._write_metadata(metadata=metadata, io=lake.io, metadata_path=made.metadata_location)
     staged = Table(table.name(), metadata, made.metadata_location, lake.io, lake.catalog)
     return Staged(staged, None if new else table.metadata_location)
@@ -168,6 +168,17 @@ def land(lake: Lake, staged: Sequence[Staged], record: Record = lambda _: None) 
             raise
     for one in staged:
         lake.keep(one.table)
+
+
+def forget_tables(lake: Lake, names: Collection[str], record: Record) -> None:
+    """Take tables out of the catalog, after `record` in the same transaction; their files, if there are any, stay."""
+    with writing(lake.engine) as connection:
+        record(connection)
+        for name in names:
+            namespace, _, table = name.rpartition(".")
+            found = (POINTERS.c.catalog_name == lake.catalog.name, POINTERS.c.table_namespace == namespace, POINTERS.c.table_name == table)
+            connection.execute(delete(POINTERS).where(*found))
+    lake.forget()
 
 
 def _swap(lake: Lake, connection: Connection, staged: Staged) -> None:

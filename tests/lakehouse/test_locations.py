@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from medflow.errors import CatalogError, UsageError
-from medflow.lakehouse.locations import openable, read_text, warehouse_access, warehouse_location
+from medflow.lakehouse.locations import openable, warehouse_location
+from medflow.lakehouse.storage import Storage
 
 
 def test_a_local_warehouse_is_never_percent_encoded(tmp_path):
@@ -32,13 +33,14 @@ def test_characters_that_engines_read_otherwise_are_refused(mark):
 def test_text_is_read_from_both_spellings(tmp_path):
     """A plain path and a file address name the same text."""
     (tmp_path / "m.json").write_text("ä", encoding="utf-8")
-    assert read_text(str(tmp_path / "m.json")) == read_text(f"file://{tmp_path}/m.json") == "ä"
+    files = Storage()
+    assert files.read_text(str(tmp_path / "m.json")) == files.read_text(f"file://{tmp_path}/m.json") == "ä"
 
 
 def test_what_the_storage_reports_becomes_one_sentence():
     """A full disk and a missing file are CatalogErrors that name the setting."""
     for error, said in ((OSError(28, "No space left"), "disk is full"), (FileNotFoundError(2, "x"), "is gone")):
-        with pytest.raises(CatalogError, match=f"{said}.*MEDFLOW_WAREHOUSE"), warehouse_access("file:///w/f"):
+        with pytest.raises(CatalogError, match=f"{said}.*MEDFLOW_WAREHOUSE"), Storage().warehouse_access("file:///w/f"):
             raise error
 
 

@@ -176,11 +176,11 @@ def test_a_file_that_cannot_be_deleted_is_told(small, monkeypatch):
     orphan(small, _PLACES[0], timedelta(days=9))
     from fsspec.implementations.local import LocalFileSystem
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patched:
-        patched.setattr(LocalFileSystem, "rm_file", refuse)
+        patched.setattr(Path, "unlink", refuse)
         with pytest.raises(CatalogError, match=r"a\.parquet cannot be opened: you may not"):
             swept(small)
     assert swept(small)["toy.plain"].files == 1

@@ -15,6 +15,7 @@ from medflow.lakehouse.ledger_tables import EXPIRED, LOCK
 from medflow.lakehouse.locations import openable
 from medflow.lakehouse.releases import read_release
 from medflow.lakehouse.staging import Draft, land, stage
+from medflow.lakehouse.storage import Storage
 from spark_jobs import retention
 from spark_jobs.orphans import Swept
 from spark_jobs.retention import Retired, past_releases
@@ -94,17 +95,15 @@ def test_a_release_that_expires_while_it_is_read_says_so(small, monkeypatch):
     """Its row was read before, its manifest after."""
     monkeypatch.setattr(retention, "KEPT_RELEASES", 2)
     loads(small, 3)
-    from medflow.lakehouse import releases
+    read = Storage.read_text
 
-    read = releases.read_text
-
-    def expiring(address):
-        monkeypatch.setattr(releases, "read_text", read)
+    def expiring(storage, address):
+        monkeypatch.setattr(Storage, "read_text", read)
         retired(small)
         swept(small)
-        return read(address)
+        return read(storage, address)
 
-    monkeypatch.setattr(releases, "read_text", expiring)
+    monkeypatch.setattr(Storage, "read_text", expiring)
     with pytest.raises(UsageError, match="release 1 is no longer kept"):
         small.release(1)
 
