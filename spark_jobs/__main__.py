@@ -10,6 +10,7 @@ if not __package__:
     sys.path[0] = sys.path[0].rpartition("/")[0]
 
 import json
+from pathlib import Path
 
 import click
 
@@ -28,13 +29,18 @@ from spark_jobs.unchanged import COMMAND
 @date_option
 @wait_option
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@click.option("--result", type=click.Path(path_type=Path), metavar="FILE", help="Write the JSON to FILE, too: spark-submit mixes streams.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the whole traceback of an unexpected error; it may hold data.")
-def spark_jobs(*, step: str, batch_id: str | None, build_engine: str | None, run_date: str | None, wait: float, as_json: bool) -> int:
+def spark_jobs(
+    *, step: str, batch_id: str | None, build_engine: str | None, run_date: str | None, wait: float, as_json: bool, result: Path | None
+) -> int:
     """Run one STEP: bronze, verify-bronze, silver, verify-silver, gate, gold, verify-gold or publish."""
     site = Site.open(load_settings(build_engine=build_engine))
     request = JobRequest(step, batch_id, parse_date(run_date) if run_date else None)
     with order_of(run_date, wait) as order:
         outcome = run_job(site, order, request)
+    if result:
+        result.write_text(json.dumps(outcome.to_dict()), encoding="utf-8")
     if as_json:
         click.echo(json.dumps(outcome.to_dict()))
     else:

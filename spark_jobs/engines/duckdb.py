@@ -3,7 +3,6 @@ memory spills there; all of it goes when the run ends."""
 
 from __future__ import annotations
 
-import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,10 +18,11 @@ from pyarrow import parquet
 
 from medflow.errors import CatalogError
 from medflow.lakehouse.arrow_schema import arrow_schema
+from medflow.lakehouse.storage import Storage, is_remote
 from medflow.specs.table import Column, TableSpec
 from medflow.sql.compile import compile_sql
 from spark_jobs.engines.base import Digest, Item, Result, WriteTarget
-from spark_jobs.engines.table_files import ROWS_AT_ONCE, write_table_files
+from spark_jobs.engines.table_files import ROWS_AT_ONCE, NewFiles, write_table_files
 from spark_jobs.engines.turns import Turns
 from spark_jobs.intake import FileToFrame, Framing, framed_batches
 
@@ -40,9 +40,9 @@ class DuckDBEngine:
 
     name = "duckdb"
 
-    def __init__(self, workspace: Path, *, memory: str, threads: int) -> None:
+    def __init__(self, workspace: Path, *, memory: str, threads: int, storage: Storage | None = None) -> None:
         workspace.mkdir(parents=True, exist_ok=True)
-        self.workspace = workspace
+        self.workspace, self._storage = workspace, storage or Storage()
         self._database = duckdb.connect(":memory:")
         self._database.execute(f"SET memory_limit = '{memory}'")
         self._database.execute(f"SET temp_directory = {_quoted(str(workspace / 'spill'))}")
@@ -53,6 +53,7 @@ class DuckDBEngine:
         self._cursors = threading.local()
         self._pool = ThreadPoolExecutor(max_workers=_AT_A_TIME)
         self._turns = Turns()
+        self._opening, self._reaches_s3 = threading.Lock(), False
         self._kinds: dict[str, str] = {}
         self._kept: dict[str, Path] = {}
         self._listed: dict[str, tuple[TableSpec, list[str]]] = {}
@@ -77,6 +78,8 @@ class DuckDBEngine:
     def files(self, relation: str, paths: Sequence[str], spec: TableSpec) -> None:
         if self._listed.get(relation) == (spec, list(paths)):
             return
+        if any(map(is_remote, paths)):
+            self._reach_s3()
         typed = ", ".join(f"{c.name}: NULL::{_duckdb_type(c.type)}" for c in spec.columns)
         # An empty arm with every declared column: no path is no row, and a column that all files lack is null.
         select = f"SELECT * FROM (SELECT UNNEST({{{typed}}}) LIMIT 0)"
@@ -133,13 +136,15 @@ class DuckDBEngine:
         keys = [f"{_PARTITION_SQL[field.transform].format(column=field.column)} AS p{n}" for n, field in enumerate(spec.partition)]
         ordered = f" ORDER BY {', '.join([*(f'p{n}' for n in range(len(keys))), *spec.sort])}" if spec.sort else ""
         source = f"SELECT {', '.join([*columns, *keys])} FROM ({compile_sql(sql, 'duckdb')}){ordered}"
-        folder = Path(target.location) / uuid.uuid4().hex
+        fields = arrow_schema(target.metadata.schema(), spec.column_names)
+        tries: list[NewFiles] = []
 
         def written() -> list[str]:
-            shutil.rmtree(folder, ignore_errors=True)  # of a first try that ran out of memory
-            folder.mkdir(parents=True)
+            if tries:
+                tries.pop().remove()  # of a try that ran out of memory
+            tries.append(NewFiles.below(target.location, self._storage))
             batches = self._cursor.sql(source).to_arrow_reader(ROWS_AT_ONCE)
-            return write_table_files(batches, arrow_schema(target.metadata.schema(), spec.column_names), folder)
+            return write_table_files(batches, fields, tries[0])
 
         return self._statement(written)
 
@@ -162,6 +167,14 @@ class DuckDBEngine:
             self._cursors.connection.execute("SET TimeZone = 'UTC'")
         connection: duckdb.DuckDBPyConnection = self._cursors.connection
         return connection
+
+    def _reach_s3(self) -> None:
+        with self._opening:
+            if not self._reaches_s3:
+                from medflow.lakehouse.duckdb_files import open_s3
+
+                open_s3(self._database, self._storage)
+                self._reaches_s3 = True
 
     def _keep_batches(self, relation: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         self._keep(relation, self._filed(relation, schema, batches))
@@ -196,12 +209,22 @@ class DuckDBEngine:
                     return ask()
             except _FAILURES as error:
                 if not _is_memory(error):
-                    raise CatalogError(_told(error)) from error
+                    raise CatalogError(_told(error, self._storage)) from error
+            except duckdb.Error as error:
+                self._raise_s3(error)
+                raise
         try:
             with self._turns.alone(), self._one_thread():
                 return ask()
         except _FAILURES as error:
-            raise CatalogError(_told(error)) from error
+            raise CatalogError(_told(error, self._storage)) from error
+
+    def _raise_s3(self, error: duckdb.Error) -> None:
+        """Our reader of files on S3 fails in DuckDB's plainest error. Raises CatalogError where it is one."""
+        from medflow.lakehouse.duckdb_files import s3_problem
+
+        if problem := s3_problem(error, self._storage):
+            raise CatalogError(problem) from error
 
     @contextmanager
     def _one_thread(self) -> Iterator[None]:
@@ -222,8 +245,12 @@ def _is_memory(error: Exception) -> bool:
     return isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error)
 
 
-def _told(error: Exception) -> str:
+def _told(error: Exception, storage: Storage) -> str:
+    from medflow.lakehouse.duckdb_files import s3_problem
+
     text = str(error)
+    if problem := s3_problem(error, storage):
+        return problem
     if "No space left" in text or "max_temp_directory_size" in text:
         return "the disk is full: free space below MEDFLOW_HOME and MEDFLOW_WAREHOUSE, then run again; nothing was published"
     if _is_memory(error):

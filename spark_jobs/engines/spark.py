@@ -1,73 +1,81 @@
 """Spark: the build engine of the production path. One application a process; relations are views, kept ones are cached.
 
-Framing runs in Python workers, which leave each payer's records in the run's work folder. Data files of tables are written by
-Iceberg's own Spark writer into a private table (see spark_write); commits to the lake are the branch writer's alone.
+Framing runs in Python workers, which leave each payer's records in the run's work folder. Data files of tables are read and written
+by Iceberg through private tables (see spark_read, spark_write); commits to the lake are the branch writer's alone.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
-from pyspark.errors import PySparkException
+from pyiceberg.schema import Schema
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.storagelevel import StorageLevel
 
 from medflow.errors import CatalogError
+from medflow.lakehouse.arrow_schema import arrow_schema
+from medflow.lakehouse.locations import openable, warehouse_location
+from medflow.lakehouse.schema import iceberg_schema, spark_type
+from medflow.lakehouse.storage import Storage, is_remote
+from medflow.settings import Settings
 from medflow.specs.table import Column, TableSpec
 from medflow.sql.compile import compile_sql
 from spark_jobs.engines.base import Digest, Item, Result, WriteTarget
-from spark_jobs.engines.spark_workers import FRAMED, framing, mapped
+from spark_jobs.engines.spark_cluster import WorkerWatch
+from spark_jobs.engines.spark_errors import FAILURES, told
+from spark_jobs.engines.spark_launch import WORK_FOLDER, is_local
+from spark_jobs.engines.spark_read import read_files, schema_with_ids
+from spark_jobs.engines.spark_session import spark_session
+from spark_jobs.engines.spark_tables import PrivateTables
+from spark_jobs.engines.spark_workers import FRAMED, FramedFiles, framing, mapped
 from spark_jobs.engines.spark_write import write_files
 from spark_jobs.intake import FileToFrame, Framing
 
 _AT_A_TIME = 2
 _KEPT = StorageLevel.DISK_ONLY  # what does not fit in memory is read back whole blocks at a time: 3 million claims took more than the heap
-_GONE = (Py4JNetworkError, ConnectionError)
-_ENDED = "Spark's process has ended, as it does when memory runs out; nothing was published: raise MEDFLOW_MEMORY and run again"
-
-
-@contextmanager
-def while_it_lives() -> Iterator[None]:
-    """Tell the end of Spark's process in words, whatever was asked of it.
-
-    Raises:
-        CatalogError: it has ended.
-    """
-    try:
-        yield
-    except _GONE as error:
-        raise CatalogError(_ENDED) from error
 
 
 class SparkEngine:
-    """Runs the plan in a Spark session, which outlives it."""
+    """Runs the plan in a Spark session, which outlives it. `work` is a folder that every executor reaches; what lies there goes."""
 
     name = "spark"
 
-    def __init__(self, session: SparkSession, workspace: Path) -> None:
-        workspace.mkdir(parents=True, exist_ok=True)
-        self._spark, self._workspace = session, workspace
+    def __init__(self, session: SparkSession, work: str, storage: Storage) -> None:
+        self._spark, self._work, self._storage = session, work, storage
+        self._tables = PrivateTables(session, f"run_{uuid.uuid4().hex[:12]}")
+        self._watch = None if is_local(str(session.sparkContext.master)) else WorkerWatch(session)
         self._pool = ThreadPoolExecutor(max_workers=_AT_A_TIME)
         self._views: set[str] = set()
 
+    @classmethod
+    def open(cls, settings: Settings, folder: Path) -> SparkEngine:
+        """An engine in this process's session. It works in the local folder, or in the warehouse where executors are elsewhere.
+
+        Raises:
+            as `spark_session`.
+        """
+        session = spark_session(settings)
+        alone = is_local(str(session.sparkContext.master))
+        work = str(folder) if alone else f"{warehouse_location(settings.warehouse)}/{WORK_FOLDER}/{uuid.uuid4().hex}"
+        return cls(session, work, Storage.of(settings))
+
     def frame(self, relation: str, schema: pa.Schema, files: Sequence[FileToFrame]) -> list[Framing]:
-        folder = self._workspace / f"{relation}-{uuid.uuid4().hex[:8]}"
-        folder.mkdir()
+        declared = schema_with_ids(schema)
+        order = FramedFiles(list(files), self._new_folder(relation), arrow_schema(declared, schema.names), self._storage)
         tasks = self._spark.range(0, len(files), 1, numPartitions=max(1, len(files)))
-        rows = self._asked(lambda: tasks.mapInArrow(framing(list(files), folder, schema), FRAMED).collect())
+        rows = self._asked(lambda: tasks.mapInArrow(framing(order), FRAMED).collect())
         found = [Framing.from_json(row["told"]) for row in sorted(rows, key=lambda row: int(row["number"]))]
         for one in found:
             one.raise_broken()
-        self._view(relation, self._spark.read.schema(from_arrow_schema(schema)).parquet(str(folder)))
+        self._read(relation, [order.path(number) for number in range(len(files))], declared)
         return found
 
     def rows(self, relation: str, rows: pa.Table | pa.RecordBatchReader) -> None:
@@ -75,9 +83,7 @@ class SparkEngine:
         self._view(relation, self._asked(lambda: self._spark.createDataFrame(table)))
 
     def files(self, relation: str, paths: Sequence[str], spec: TableSpec) -> None:
-        declared = ", ".join(f"{column.name} {column.type}" for column in spec.columns)
-        read = self._spark.read.schema(declared).parquet(*paths) if paths else self._spark.createDataFrame([], declared)
-        self._view(relation, read)
+        self._read(relation, paths, iceberg_schema(spec))
 
     def define(self, relation: str, sql: str, *, keep: bool = True) -> None:
         made = self._asked(lambda: self._sql(sql))
@@ -104,7 +110,7 @@ class SparkEngine:
 
     def write(self, sql: str, target: WriteTarget) -> list[str]:
         columns = ", ".join(f"CAST({c.name} AS {c.type}) AS {c.name}" for c in target.spec.columns)
-        return self._asked(lambda: write_files(self._sql(f"SELECT {columns} FROM ({sql})"), target))
+        return self._asked(lambda: write_files(self._tables, self._sql(f"SELECT {columns} FROM ({sql})"), target))
 
     def side_by_side(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         return list(self._pool.map(work, items))
@@ -114,12 +120,32 @@ class SparkEngine:
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+        if self._watch:
+            self._watch.close()
         with suppress(CatalogError):  # of a JVM that has ended nothing is left to drop
             self.drop(*self._views)
+        self._tables.close()
+        files, place = self._storage.filesystem(self._work)
+        with suppress(OSError):  # maintenance sweeps what is left
+            files.delete_dir(place)
 
     def _view(self, relation: str, made: DataFrame) -> None:
         self._asked(lambda: made.createOrReplaceTempView(relation))
         self._views.add(relation)
+
+    def _read(self, relation: str, paths: Sequence[str], declared: Schema) -> None:
+        if paths:
+            made = self._asked(lambda: read_files(self._tables, self._storage, paths, declared))
+        else:
+            columns = ", ".join(f"{column.name} {spark_type(column.field_type)}" for column in declared.columns)
+            made = self._spark.createDataFrame([], columns)
+        self._view(relation, made)
+
+    def _new_folder(self, relation: str) -> str:
+        folder = f"{self._work}/{relation}-{uuid.uuid4().hex[:8]}"
+        if not is_remote(folder):
+            Path(openable(folder)).mkdir(parents=True)
+        return folder
 
     def _computed_once(self, made: DataFrame) -> DataFrame:
         # A cached view would keep the whole plan behind it: plans over plans took minutes to analyse.
@@ -132,22 +158,11 @@ class SparkEngine:
         """What Spark answers; its own message may quote a row, so that only its kind is told."""
         try:
             return ask()
-        except (PySparkException, Py4JError, ConnectionError) as error:
-            raise CatalogError(_told(error)) from error
+        except FAILURES as error:
+            lost = self._watch.reason(error) if self._watch else None
+            raise CatalogError(lost or told(error, self._storage)) from error
 
 
 def _hashed(column: Column) -> str:
     """Spark hashes no map, since its entries have no order."""
     return f"ARRAY_SORT(MAP_ENTRIES({column.name}))" if column.type.startswith("map<") else column.name
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, _GONE) or "does not exist in the JVM" in str(error):
-        return _ENDED
-    condition = (error.getCondition() if isinstance(error, PySparkException) else None) or type(error).__name__
-    if isinstance(error, Py4JJavaError):
-        condition = str(error.java_exception.getClass().getName())
-    return (
-        f"Spark stopped with {condition}; nothing was published. Its message may hold data and is not shown: "
-        "`medflow --debug` shows it. If it ran out of memory or disk, raise MEDFLOW_MEMORY or free some space"
-    )

@@ -7,7 +7,6 @@ import logging
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -15,19 +14,16 @@ from typing import TYPE_CHECKING
 
 from medflow.errors import MissingExtraError, UsageError
 from medflow.settings import Settings
-from spark_jobs.engines.spark_jars import iceberg_jars
+from spark_jobs.engines.spark_cluster import await_workers, packed_code
+from spark_jobs.engines.spark_launch import PARTS_A_CORE, is_local, jars, launch_configuration
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 WORK_CATALOG = "work"
+_PARTS = "spark.sql.shuffle.partitions"
 _JAVA = 17
 _INSTALL = "install a full Java 17, such as Debian's openjdk-17-jre-headless, and put it on the PATH or name it in JAVA_HOME"
-# Cores of a small machine wait for each other when a result is cut into the usual 200 parts; adaptive execution joins small ones.
-_PARTS_A_CORE = 4
-# A wide row's generated code is longer than what the JVM compiles by default.
-_JVM = "-Duser.timezone=UTC -XX:-DontCompileHugeMethods"
-_LOGGING = Path(__file__).with_name("log4j2.properties")
 
 
 def spark_session(settings: Settings) -> SparkSession:
@@ -47,11 +43,61 @@ def spark_session(settings: Settings) -> SparkSession:
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     if not settings.submitted:
         _check_java(settings)
-    logging.getLogger("py4j").propagate = False  # it would write a traceback for every question to a process that is gone
-    logging.getLogger("py4j").addHandler(logging.NullHandler())
+    _silence()
     session = _started(_configuration(settings, scratch), scratch / "spark.log", settings.submitted)
     atexit.register(_stop, session)
+    _open_work_catalog(session, settings, scratch)
+    if not is_local(str(session.sparkContext.master)):
+        _join_cluster(session, scratch)
     return session
+
+
+def _join_cluster(session: SparkSession, scratch: Path) -> None:
+    context = session.sparkContext
+    context.addPyFile(str(packed_code(scratch)))
+    await_workers(session)
+    if _PARTS not in dict(context.getConf().getAll()):
+        session.conf.set(_PARTS, str(PARTS_A_CORE * context.defaultParallelism))
+
+
+def _open_work_catalog(session: SparkSession, settings: Settings, scratch: Path) -> None:
+    """The catalog of private tables. It remembers the keys of S3, which stand in no configuration, page or log of Spark."""
+    prefix = f"spark.sql.catalog.{WORK_CATALOG}"
+    told = {
+        prefix: "org.apache.iceberg.spark.SparkCatalog",
+        f"{prefix}.type": "hadoop",
+        f"{prefix}.warehouse": str(scratch / WORK_CATALOG),
+        f"{prefix}.cache-enabled": "false",
+        f"{prefix}.io-impl": "org.apache.iceberg.io.ResolvingFileIO",  # s3:// goes to Iceberg's own client, the rest to Hadoop's
+    }
+    storage = {f"{prefix}.{name}": value for name, value in _s3_properties(settings).items()}
+    for name, value in (told | storage).items():
+        session.conf.set(name, value)
+    session._jsparkSession.sessionState().catalogManager().catalog(WORK_CATALOG)
+    for name in storage:
+        session.conf.unset(name)
+
+
+def _s3_properties(settings: Settings) -> dict[str, str]:
+    """Iceberg's names for the settings of S3; what is not given, Amazon's client finds itself."""
+    given = {
+        "s3.endpoint": settings.s3_endpoint,
+        "client.region": settings.s3_region,
+        "s3.access-key-id": settings.s3_access_key,
+        "s3.secret-access-key": settings.s3_secret_key,
+        "s3.path-style-access": "true" if settings.s3_endpoint else "",
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def _silence() -> None:
+    """Loggers that would write to standard error: a traceback for every question to a process that is gone, and messages with rows."""
+    from pyspark.logger import PySparkLogger
+
+    logging.getLogger("py4j").propagate = False
+    logging.getLogger("py4j").addHandler(logging.NullHandler())
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
 
 
 def _stop(session: SparkSession) -> None:
@@ -76,8 +122,7 @@ def _started(configuration: dict[str, str], log: Path, submitted: bool) -> Spark
         with log.open("wb") as said:  # what the JVM says while it starts is of use only if it does not start
             gateway = launch_gateway(settings, popen_kwargs={"stderr": said})  # type: ignore[no-untyped-call]
         context = SparkContext(gateway=gateway, conf=settings)
-        if configuration["spark.master"].startswith("local"):
-            context.pythonExec = sys.executable  # else workers are the first python3 on the PATH, which may be another
+        context.pythonExec = configuration.get("spark.pyspark.python", context.pythonExec)
         return SparkSession(context)
     except Exception as error:  # Py4J, Java and socket errors of every kind
         reason = _last_reason(log) or type(error).__name__
@@ -92,10 +137,10 @@ def _last_reason(log: Path) -> str:
 
 
 def _configuration(settings: Settings, scratch: Path) -> dict[str, str]:
-    catalog = f"spark.sql.catalog.{WORK_CATALOG}"
     shared = {
         "spark.app.name": "medflow",
         "spark.log.level": "FATAL",  # its messages may quote rows
+        "spark.executor.syncLogLevel.enabled": "true",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
@@ -107,41 +152,20 @@ def _configuration(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.sql.constraintPropagation.enabled": "false",
         # Listing files is done by the driver: a job for it costs more than it saves on a day's files.
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
-        catalog: "org.apache.iceberg.spark.SparkCatalog",
-        f"{catalog}.type": "hadoop",
-        f"{catalog}.warehouse": str(scratch / WORK_CATALOG),
-        f"{catalog}.cache-enabled": "false",
     }
     return shared if settings.submitted else shared | _launch_configuration(settings, scratch)
 
 
 def _launch_configuration(settings: Settings, scratch: Path) -> dict[str, str]:
-    """What spark-submit would have been told."""
-    java = f"-Dlog4j2.configurationFile={_LOGGING.as_uri()} {_JVM}"
-    local = {
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.sql.shuffle.partitions": str(_PARTS_A_CORE * settings.cores),
-    }
+    """What spark-submit would have been told, and what only a session of our own is."""
     return {
+        **launch_configuration(settings),
         "spark.master": settings.spark_master,
-        "spark.jars": ",".join(map(str, iceberg_jars(settings.jars))),
-        "spark.driver.memory": _java_size(settings.memory),
-        "spark.driver.extraJavaOptions": java,
-        "spark.executor.extraJavaOptions": _JVM,
+        "spark.jars": ",".join(map(str, jars(settings))),
         "spark.local.dir": str(scratch),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        **(local if settings.spark_master.startswith("local") else {}),
     }
-
-
-def _java_size(size: str) -> str:
-    """`3GB` as Java writes it. Raises UsageError: not a size."""
-    found = re.fullmatch(r"(\d+)\s*([KMGT])i?B?", size.strip(), re.IGNORECASE)
-    if not found:
-        raise UsageError(f"MEDFLOW_MEMORY is {size}; Spark takes a whole number of KB, MB, GB or TB, such as 3GB")
-    return f"{found[1]}{found[2].lower()}"
 
 
 def work_catalog_folder(session: SparkSession) -> Path:

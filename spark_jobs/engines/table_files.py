@@ -5,21 +5,48 @@ By Arrow's writer: DuckDB's takes twice as long where a table has partitions, an
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
+from pyarrow.fs import FileSystem
+
+from medflow.lakehouse.storage import Storage, each, is_remote
 
 ROWS_AT_ONCE = 1 << 16  # one batch is one row group of each of its partitions
 _ENTRIES_AT_ONCE = 1 << 19
 
 
-def write_table_files(batches: Iterable[pa.RecordBatch], fields: pa.Schema, folder: Path) -> list[str]:
-    """Write batches of these fields, in order, followed by the values of the table's partition; returns the new paths.
+@dataclass(frozen=True)
+class NewFiles:
+    """A fresh folder below a table's, for files of one write; `address` as engines spell it, `path` as `files` does."""
+
+    address: str
+    files: FileSystem
+    path: str
+
+    @classmethod
+    def below(cls, location: str, storage: Storage) -> NewFiles:
+        """A folder that nobody has yet. Raises OSError: it cannot be made."""
+        address = f"{location.rstrip('/')}/{uuid.uuid4().hex}"
+        files, path = storage.filesystem(address)
+        if not is_remote(address):  # a bucket has no folders
+            files.create_dir(path, recursive=True)
+        return cls(address, files, path)
+
+    def remove(self) -> None:
+        """The folder and what was written there, of a write that was broken off."""
+        with suppress(OSError):
+            self.files.delete_dir(self.path)
+
+
+def write_table_files(batches: Iterable[pa.RecordBatch], fields: pa.Schema, new: NewFiles) -> list[str]:
+    """Write batches of these fields, in order, followed by the values of the table's partition; returns the new addresses.
 
     Raises:
         OSError: a file cannot be written.
@@ -30,14 +57,16 @@ def write_table_files(batches: Iterable[pa.RecordBatch], fields: pa.Schema, fold
         for batch in batches:
             for partition, rows in _partitions(batch.columns[len(fields) :], _fitted(batch.columns[: len(fields)], fields)):
                 if partition not in writers:
-                    paths.append(str(folder / f"{len(paths)}.parquet"))
-                    writers[partition] = stack.enter_context(_writer(paths[-1], fields))
+                    name = f"{len(paths)}.parquet"
+                    paths.append(f"{new.address}/{name}")
+                    writers[partition] = stack.enter_context(_writer(f"{new.path}/{name}", fields, new.files))
                 writers[partition].write_table(rows)
+        each(new.address, parquet.ParquetWriter.close, list(writers.values()))
     return paths
 
 
-def _writer(path: str, fields: pa.Schema) -> parquet.ParquetWriter:
-    return parquet.ParquetWriter(path, fields, compression="zstd", store_schema=False, store_decimal_as_integer=True)
+def _writer(path: str, fields: pa.Schema, files: FileSystem) -> parquet.ParquetWriter:
+    return parquet.ParquetWriter(path, fields, filesystem=files, compression="zstd", store_schema=False, store_decimal_as_integer=True)
 
 
 def _fitted(columns: Sequence[pa.Array], fields: pa.Schema) -> pa.Table:
