@@ -17,7 +17,7 @@ def build_bronze(run: Run) -> None:
 
     Silver reads the same relations, so it is computed meanwhile; `land_bronze` waits for the files.
     """
-    if run.batch.kind != "load":
+    if not run.batch.brings_files:
         return
     names = pa.table({"file_id": [f.sha256 for f in run.batch.files], "file_name": [f.name for f in run.batch.files]})
     run.engine.rows("batch_files", names)
@@ -31,7 +31,7 @@ def build_bronze(run: Run) -> None:
 
 def land_bronze(run: Run) -> None:
     """Append the files to claims_raw on the branch."""
-    if run.batch.kind != "load":
+    if not run.batch.brings_files:
         return
     run.writer.append(RAW, [path for files in run.bronze_files for path in files.result()])
     run.rows[RAW] = sum(file.records for file in run.batch.files)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from spark_jobs.landing import Landing
 from spark_jobs.run import Batch, PayerFigures, QualityRow, Run, Touched
 
 
@@ -72,10 +72,10 @@ class Carried:
         return content
 
     @classmethod
-    def from_json(cls, content: dict[str, Any], landing: Path) -> Carried:
+    def from_json(cls, content: dict[str, Any], landing: Landing) -> Carried:
         """The inverse of `to_json`, with the files in this landing folder."""
         batch = content["batch"]
-        files = [{**file, "path": landing / file["name"]} for file in batch["files"]]
+        files = [{**file, "path": landing.at(file["name"])} for file in batch["files"]]
         return _shape().validate_python({**content, "batch": {**batch, "files": files}})
 
 

@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass, field, replace
 
 from medflow.errors import VerificationError
 from medflow.lakehouse.batch_ids import derived_batch_id
-from medflow.lakehouse.catalog import Lake
 from medflow.lakehouse.ledger import new_batch
 from medflow.lakehouse.lock import WriterLock
-from medflow.lakehouse.releases import DataFileInfo, PartitionValue, Release, ReleasedTable, read_release
+from medflow.lakehouse.releases import DataFileInfo, PartitionValue, Release, ReleasedTable
 from medflow.specs.table import Column, TableSpec
 from spark_jobs.engines.base import BuildEngine
 from spark_jobs.pipeline import Order, Site, build_engine
@@ -61,13 +60,13 @@ def compact(site: Site, order: Order, lock: WriterLock) -> Compaction:
     """
     if site.ledger.current_release() is None:
         return Compaction()
-    release = read_release(site.database)
+    release = site.release()
     wanted = {name: partitions for name, table in release.tables.items() if (partitions := _wanted(site, name, table))}
     if not wanted:
         return Compaction()
     context = (release.declarations, release.number)
     batch_id = derived_batch_id("compact", site.ledger.contents(release.number), wanted, context)
-    lake = Lake(site.database, site.settings.warehouse)
+    lake = site.lake()
     writer = BranchWriter(lake, batch_id, lock.check)
     with build_engine(site.settings) as engines:
         rewrites = [_Rewrite(writer, site.knowledge_base.spec(name), partitions) for name, partitions in wanted.items()]

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medflow.lakehouse.ledger import Ledger
-from medflow.lakehouse.releases import read_release
+from medflow.lakehouse.releases import Release
 from medflow.specs.knowledge_base import KnowledgeBase
 
 if TYPE_CHECKING:
@@ -33,27 +32,23 @@ class Due:
     def notices_after(self, batch: Batch) -> tuple[str, ...]:
         """What is still due when `batch` is published: a load rebuilds changed gold tables by itself."""
         left = [name for name in self.silver if _table(name) not in batch.rebuild]
-        left += [name for name in self.gold if batch.kind != "load" and name not in batch.rebuild]
+        left += [name for name in self.gold if not batch.brings_files and name not in batch.rebuild]
         return (*self.gone, *(_notice(name) for name in left))
 
     def fingerprints_after(self, knowledge_base: KnowledgeBase, batch: Batch) -> dict[str, str]:
         """What the new release is built from: a table that stays due keeps its old fingerprint, so that it stays told."""
         now = knowledge_base.fingerprints
         kept = {name: self.released[name] for name in self.silver if name in self.released and _table(name) not in batch.rebuild}
-        if batch.kind != "load":
+        if not batch.brings_files:
             kept |= {name: self.released[name] for name in self.gold if name in self.released and name not in batch.rebuild}
         return {**now, **kept}
 
 
-def rebuilds_due(ledger: Ledger, knowledge_base: KnowledgeBase) -> Due:
-    """Compare the current release with the declarations; nothing is due before the first release.
-
-    Raises:
-        CatalogError: the release's manifest is gone.
-    """
-    if ledger.current_release() is None:
+def rebuilds_due(release: Release | None, knowledge_base: KnowledgeBase) -> Due:
+    """Compare the current release with the declarations; nothing is due before the first release."""
+    if release is None:
         return Due({}, (), ())
-    released = read_release(ledger.engine).fingerprints
+    released = release.fingerprints
     changed = [name for name, value in knowledge_base.fingerprints.items() if released.get(name, value) != value]
     new_gold = [name for name in knowledge_base.gold if name not in released]
     gold = tuple(sorted({name for name in changed if name in knowledge_base.gold} | set(new_gold)))

@@ -13,7 +13,7 @@ from medflow.errors import GateRefused
 from medflow.specs.codes import Drift
 from spark_jobs.run import PayerFigures, QualityRow, Run
 
-_EXEMPT = frozenset({"replay", "waive", "rebuild"})
+_EXEMPT = frozenset({"replay", "waive", "rebuild", "recovery"})
 _LAST_BATCHES = 5
 
 

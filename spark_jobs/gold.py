@@ -17,7 +17,7 @@ def build_gold(run: Run) -> None:
     for name, table in run.knowledge_base.gold.items():
         if name in run.batch.rebuild or name in run.due_gold:
             build_table(run, table, whole_table())
-        elif run.batch.kind in ("load", "replay"):
+        elif run.batch.kind in ("load", "recovery", "replay"):
             build_table(run, table, run.touched)
         run.report(f"gold {table.spec.short_name}")
 

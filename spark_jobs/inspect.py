@@ -6,7 +6,6 @@ Leaves `raw_<payer>` and `lines_<payer>` in the engine: they hold rows of reject
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from medflow.lakehouse.ledger_entries import FileEntry
@@ -15,6 +14,7 @@ from medflow.specs.knowledge_base import REFERENCE, KnowledgeBase
 from medflow.specs.payer import PayerLayout
 from spark_jobs.engines.base import BuildEngine
 from spark_jobs.intake import FileToFrame, Framing, intake_schema
+from spark_jobs.landing import Landing
 from spark_jobs.layouts import dialect_of
 from spark_jobs.lines import lines_sql
 from spark_jobs.run import BatchFile
@@ -38,7 +38,7 @@ class Rejected:
 
 
 def inspect_files(
-    engine: BuildEngine, knowledge_base: KnowledgeBase, entries: list[FileEntry], landing: Path
+    engine: BuildEngine, knowledge_base: KnowledgeBase, entries: list[FileEntry], landing: Landing
 ) -> tuple[list[Accepted], list[Rejected]]:
     """Frame and parse every candidate.
 
@@ -58,10 +58,10 @@ def inspect_files(
     return accepted, [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
 
 
-def _frame_all(engine: BuildEngine, layout: PayerLayout, entries: list[FileEntry], landing: Path) -> dict[str, Framing]:
+def _frame_all(engine: BuildEngine, layout: PayerLayout, entries: list[FileEntry], landing: Landing) -> dict[str, Framing]:
     """The payer's files as `raw_<payer>`."""
     dialect = dialect_of(layout)
-    files = [FileToFrame(str(landing / entry.name), entry.name, entry.sha256, entry.ingest_date, dialect) for entry in entries]
+    files = [FileToFrame(landing.at(one.name), one.name, one.sha256, one.ingest_date, dialect, landing.storage) for one in entries]
     return {one.sha256: one for one in engine.frame(f"raw_{layout.payer}", intake_schema(dialect), files)}
 
 
@@ -81,7 +81,7 @@ def _figures(engine: BuildEngine, knowledge_base: KnowledgeBase, payer: str) -> 
 
 
 def _outcome(
-    entry: FileEntry, framed: Framing, figures: dict[str, Any], knowledge_base: KnowledgeBase, landing: Path
+    entry: FileEntry, framed: Framing, figures: dict[str, Any], knowledge_base: KnowledgeBase, landing: Landing
 ) -> Accepted | Rejected:
     if framed.rejected is not None:
         return Rejected(entry, *framed.rejected)
@@ -95,7 +95,7 @@ def _outcome(
         told = "the trailer's billed amount is not the sum of the records; ask the payer to send the file again"
         return Rejected(entry, "trailer_amount", told)
     lines = int(figures.get("line_count", framed.records))
-    file = BatchFile(entry.payer, entry.sha256, entry.name, landing / entry.name, entry.ingest_date, framed.records, lines, billed)
+    file = BatchFile(entry.payer, entry.sha256, entry.name, landing.at(entry.name), entry.ingest_date, framed.records, lines, billed)
     return Accepted(file, framed.warnings)
 
 

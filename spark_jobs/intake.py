@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
 
 from medflow.errors import LandingError, VerificationError
+from medflow.lakehouse.storage import Storage
 from spark_jobs.framing import Dialect, FileRejected, Trailer, batch_schema, frame
 from spark_jobs.landing import HashingReader
 
 
 @dataclass(frozen=True)
 class FileToFrame:
-    """One candidate: where it lies, the name that people know, the SHA-256 it must have, and when it was first seen."""
+    """One candidate: where it lies and who answers there, the name that people know, the SHA-256 it must have, when it was first seen."""
 
     path: str
     name: str
     sha256: str
     ingest_date: date
     dialect: Dialect
+    storage: Storage = field(default_factory=Storage)
 
 
 @dataclass
@@ -68,9 +69,10 @@ def intake_schema(dialect: Dialect) -> pa.Schema:
 def framed_batches(file: FileToFrame, found: Framing) -> Iterator[pa.RecordBatch]:
     """The file's records; `found` is complete when they are exhausted, and says it if they are void."""
     try:
-        stream = Path(file.path).open("rb")  # noqa: SIM115 - closed by the `with` below; only its opening may fail here
+        stream = file.storage.open(file.path)
     except OSError as error:
-        found.broken = f"{file.name} cannot be read: {error.strerror}; put it back, or `medflow files exclude` it"
+        problem = file.storage.problem(error, file.path) or f"cannot be read ({error.strerror or type(error).__name__})"
+        found.broken = f"{file.name} {problem}; put it back, or `medflow files exclude` it"
         return
     with stream:
         reader = HashingReader(stream)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from medflow.errors import LandingError, UsageError
+from medflow.lakehouse.folders import Contents, Folder, LocalFolder, folder
 from medflow.lakehouse.ledger_entries import SeenFile
+from medflow.lakehouse.storage import Storage
+from medflow.settings import Settings
 
 _CHUNK = 4 << 20
 _UNFINISHED = (".part", ".tmp", ".crdownload")
@@ -28,40 +29,90 @@ class Landed:
     copied: bool
 
 
-def landing_files(landing: Path, payers: Collection[str]) -> list[SeenFile]:
-    """Every finished file below `landing/<payer>/`, hashed, by payer and name.
+@dataclass(frozen=True)
+class Landing:
+    """The landing folder, and who answers for it."""
+
+    folder: Folder
+    storage: Storage
+
+    @classmethod
+    def of(cls, settings: Settings) -> Landing:
+        """The folder that the setting `landing` names."""
+        storage = Storage.of(settings)
+        return cls(folder(settings.landing, storage), storage)
+
+    @classmethod
+    def local(cls, path: Path) -> Landing:
+        """A folder of this machine, laid out as a landing folder is."""
+        return cls(LocalFolder(str(path.absolute())), Storage())
+
+    @property
+    def address(self) -> str:
+        return self.folder.address
+
+    def at(self, name: str) -> str:
+        """The address of a file below it."""
+        return self.folder.at(name)
+
+    def contents(self) -> Contents | None:
+        """What lies below it; None: it is not there. Raises LandingError: it cannot be listed."""
+        with self.storage.landing_access(self.address):
+            return self.folder.contents()
+
+    def hash_of(self, name: str) -> str:
+        """SHA-256 of a file in hex. Raises LandingError: it cannot be read."""
+        with self.storage.landing_access(self.at(name)), self.folder.open(name) as stream:
+            return HashingReader(stream).hexdigest()
+
+    def holds(self, name: str, sha256: str) -> bool:
+        """Whether a file of this name and content lies there. Raises LandingError: it cannot be read."""
+        with self.storage.landing_access(self.at(name)):
+            try:
+                stream = self.folder.open(name)
+            except FileNotFoundError:
+                return False
+            with stream:
+                return HashingReader(stream).hexdigest() == sha256
+
+
+def landing_files(landing: Landing, payers: Collection[str]) -> list[SeenFile]:
+    """Every finished file below `<landing>/<payer>/`, hashed, by payer and name.
 
     Raises:
         LandingError: no such folder, or a file cannot be read.
         UsageError: a folder that is no declared payer, or a file that lies in none.
     """
-    if not landing.is_dir():
-        raise LandingError(f"there is no landing folder at {landing}; `medflow land DIR` copies payer files there (MEDFLOW_LANDING)")
-    for folder in _folders(landing):
-        if folder.name not in payers and _holds_payers(folder, payers):
-            raise UsageError(f"{folder} lies one level too deep; `medflow land {folder}` copies its files to the folders of their payers")
-    return [_seen(landing, payer, path) for payer, path in _payer_files(landing, payers)]
+    contents = landing.contents()
+    if contents is None:
+        told = "`medflow land DIR` copies payer files there (MEDFLOW_LANDING)"
+        raise LandingError(f"there is no landing folder at {landing.address}; {told}")
+    tree = _Tree(landing, contents)
+    for name in tree.folders(""):
+        if name not in payers and tree.holds_payers(name, payers):
+            path = landing.at(name)
+            raise UsageError(f"{path} lies one level too deep; `medflow land {path}` copies its files to the folders of their payers")
+    return list(tree.seen("", payers))
 
 
-def land(source: Path, landing: Path, payers: Collection[str], progress: Callable[[str], None]) -> list[Landed]:
+def land(source: Path, landing: Landing, payers: Collection[str], progress: Callable[[str], None]) -> list[Landed]:
     """Copy `source/<payer>/...` (or `source/<any>/<payer>/...`) to the landing folder; a file already there by content is left.
 
     Raises:
         LandingError: `source` is not a folder, holds nothing to land, or cannot be copied.
         UsageError: a folder that is no declared payer.
     """
-    if not source.is_dir():
+    given = Landing.local(source)
+    contents = given.contents()
+    if contents is None:
         raise LandingError(f"{source} is not a folder; `medflow land DIR` takes a folder with one folder a payer: {', '.join(payers)}")
-    try:
-        landing.mkdir(parents=True, exist_ok=True)
-        shelf = _Shelf(landing, {(file.payer, file.sha256): file.name for file in landing_files(landing, payers)})
-        done = []
-        for folder in _roots(source, payers):
-            for payer, path in _payer_files(folder, payers):
-                progress(path.name)
-                done.append(_land_one(payer, path, path.relative_to(folder).as_posix(), shelf))
-    except OSError as error:
-        raise LandingError(f"cannot copy to {landing}: {error.strerror}; check the disk and the permissions of MEDFLOW_LANDING") from error
+    there = landing_files(landing, payers) if landing.contents() else []
+    shelf = _Shelf(landing, {(file.payer, file.sha256): file.name for file in there})
+    tree, done = _Tree(given, contents), []
+    for root in tree.roots(payers):
+        for file in tree.seen(root, payers):
+            progress(PurePosixPath(file.name).name)
+            done.append(shelf.take(given, file, file.name.removeprefix(f"{root}/")))
     if not done:
         raise LandingError(f"{source} holds no file to land; a file lies below a folder named after its payer: {', '.join(payers)}")
     return done
@@ -71,8 +122,71 @@ def land(source: Path, landing: Path, payers: Collection[str], progress: Callabl
 class _Shelf:
     """The landing folder, and what lies there by content."""
 
-    landing: Path
+    landing: Landing
     here: dict[tuple[str, str], str]
+
+    def take(self, source: Landing, file: SeenFile, name: str) -> Landed:
+        """Copy a file, unless its content is there; a file of the same name with other content stays, too."""
+        key = (file.payer, file.sha256)
+        if key in self.here:
+            return Landed(file.payer, self.here[key], file.sha256, copied=False)
+        if name in self.here.values():
+            path = PurePosixPath(name)
+            name = str(path.with_name(f"{path.stem}-{file.sha256[:8]}{path.suffix}"))
+        with self.landing.storage.landing_access(self.landing.address), source.folder.open(file.name) as stream:
+            self.landing.folder.put(name, stream)
+        self.here[key] = name
+        return Landed(file.payer, name, file.sha256, copied=True)
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """What was listed in a folder, read as payers and days; `root` is a folder inside it, empty for itself."""
+
+    landing: Landing
+    contents: Contents
+
+    def folders(self, root: str) -> list[str]:
+        """The names of the folders directly in `root`, hidden ones left out."""
+        return sorted(name for name in _children(self.contents.folders, root) if not name.startswith("."))
+
+    def holds_payers(self, root: str, payers: Collection[str]) -> bool:
+        return any(name in payers for name in self.folders(root))
+
+    def roots(self, payers: Collection[str]) -> list[str]:
+        """The folder itself, and its folders of one day each where the payers lie one level down."""
+        inner = [name for name in self.folders("") if name not in payers]
+        days = [name for name in inner if self.holds_payers(name, payers)]
+        if unknown := [name for name in inner if name not in days]:
+            raise self._unknown_payer(unknown[0], payers)
+        return ["", *days]
+
+    def seen(self, root: str, payers: Collection[str]) -> Iterator[SeenFile]:
+        """The finished files of the payers in `root`, hashed."""
+        for payer, name in self._payer_files(root, payers):
+            yield SeenFile(payer=payer, sha256=self.landing.hash_of(name), name=name, bytes=self.contents.files[name])
+
+    def _payer_files(self, root: str, payers: Collection[str]) -> Iterator[tuple[str, str]]:
+        for folder_name in self.folders(root):
+            inside = _joined(root, folder_name)
+            if folder_name in payers:
+                yield from ((folder_name, name) for name in self._files_below(inside))
+            elif not self.holds_payers(inside, payers):
+                raise self._unknown_payer(inside, payers)
+        loose = sorted(name for name in _children(self.contents.files, root) if _finished(name) and name not in _NOT_CLAIMS)
+        if loose:
+            where = self.landing.at(root) if root else self.landing.address
+            raise UsageError(f"{loose[0]} lies directly in {where}; a file lies in the folder of its payer: {', '.join(payers)}")
+
+    def _files_below(self, root: str) -> list[str]:
+        found = (name for name in self.contents.files if name.startswith(f"{root}/") and _finished(PurePosixPath(name).name))
+        return sorted(found, key=lambda name: name.split("/"))
+
+    def _unknown_payer(self, name: str, payers: Collection[str]) -> UsageError:
+        return UsageError(
+            f"{self.landing.at(name)} is not the folder of a declared payer; declared: {', '.join(sorted(payers))}. "
+            f"Add payers/{PurePosixPath(name).name}.yaml to the knowledge base, or move the folder away"
+        )
 
 
 class HashingReader:
@@ -94,79 +208,15 @@ class HashingReader:
         return self._digest.hexdigest()
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _children(names: Collection[str], root: str) -> Iterator[str]:
+    """The last steps of the names directly in `root`."""
+    start = f"{root}/" if root else ""
+    return (name.removeprefix(start) for name in names if name.startswith(start) and "/" not in name.removeprefix(start))
 
 
-def _roots(source: Path, payers: Collection[str]) -> list[Path]:
-    """`source` itself, or its folders of one day each where the payers lie one level down."""
-    inner = [path for path in _folders(source) if path.name not in payers]
-    days = [path for path in inner if _holds_payers(path, payers)]
-    unknown = [path for path in inner if path not in days]
-    if unknown:
-        raise _unknown_payer(unknown[0], payers)
-    return [source, *days]
+def _joined(root: str, name: str) -> str:
+    return f"{root}/{name}" if root else name
 
 
-def _payer_files(folder: Path, payers: Collection[str]) -> Iterator[tuple[str, Path]]:
-    for payer_folder in _folders(folder):
-        if payer_folder.name in payers:
-            files = (path for path in sorted(payer_folder.rglob("*")) if path.is_file() and _finished(path))
-            yield from ((payer_folder.name, path) for path in files)
-        elif not _holds_payers(payer_folder, payers):
-            raise _unknown_payer(payer_folder, payers)
-    loose = [path.name for path in sorted(folder.iterdir()) if path.is_file() and _finished(path) and path.name not in _NOT_CLAIMS]
-    if loose:
-        raise UsageError(f"{loose[0]} lies directly in {folder}; a file lies in the folder of its payer: {', '.join(payers)}")
-
-
-def _holds_payers(folder: Path, payers: Collection[str]) -> bool:
-    return any(child.name in payers for child in _folders(folder))
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
-
-
-def _finished(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix not in _UNFINISHED
-
-
-def _unknown_payer(folder: Path, payers: Collection[str]) -> UsageError:
-    return UsageError(
-        f"{folder} is not the folder of a declared payer; declared: {', '.join(sorted(payers))}. "
-        f"Add payers/{folder.name}.yaml to the knowledge base, or move the folder away"
-    )
-
-
-def _seen(landing: Path, payer: str, path: Path) -> SeenFile:
-    name = path.relative_to(landing).as_posix()
-    try:
-        return SeenFile(payer=payer, sha256=file_hash(path), name=name, bytes=path.stat().st_size)
-    except OSError as error:
-        raise LandingError(f"{name} cannot be read: {error.strerror}; check its permissions and run again") from error
-
-
-def _land_one(payer: str, path: Path, name: str, shelf: _Shelf) -> Landed:
-    digest = _seen(path.parent, payer, path).sha256
-    if (payer, digest) in shelf.here:
-        return Landed(payer, shelf.here[payer, digest], digest, copied=False)
-    target = shelf.landing / name
-    if target.exists():  # the same name with other content: both are kept
-        target = target.with_name(f"{target.stem}-{digest[:8]}{target.suffix}")
-    _copy_whole(path, target)
-    shelf.here[payer, digest] = target.relative_to(shelf.landing).as_posix()
-    return Landed(payer, shelf.here[payer, digest], digest, copied=True)
-
-
-def _copy_whole(path: Path, target: Path) -> None:
-    """A reader of the landing folder sees the whole file or none."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        shutil.copyfile(path, part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+def _finished(name: str) -> bool:
+    return not name.startswith(".") and PurePosixPath(name).suffix not in _UNFINISHED

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from medflow.lakehouse.catalog import Lake
 from spark_jobs.compaction import Compacted, Compaction, compact
 from spark_jobs.orphans import Swept, sweep
 from spark_jobs.pipeline import Order, Site
@@ -61,7 +60,7 @@ def maintain(site: Site, order: Order) -> MaintainOutcome:
         lock.acquire("maintain", order.wait_seconds, lambda error: order.report(f"waiting: {error}"))
         order.report(f"looking for files that {engine} should rewrite")
         compaction = compact(site, order, lock)
-        lake = Lake(site.database, site.settings.warehouse)
+        lake = site.lake()
         order.report("expiring releases")
         retired = retire(lake, site.ledger, lock, order.run_date)
         order.report("looking for orphan files")

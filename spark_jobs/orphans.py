@@ -19,7 +19,7 @@ from medflow.lakehouse.locations import openable
 from medflow.lakehouse.lock import WriterLock
 from medflow.lakehouse.releases import Release
 from spark_jobs.retention import current_tables, kept_releases
-from spark_jobs.stored_files import Listing, StoredFile, Warehouse, readable
+from spark_jobs.stored_files import Listing, StoredFile, readable, warehouse
 
 RELEASES_FOLDER = "_releases"
 # A run at work writes files long before it commits them, and a reader may still be at what was just let go.
@@ -57,9 +57,9 @@ def sweep(lake: Lake, ledger: Ledger, lock: WriterLock, now: datetime) -> dict[s
         FencedError: a newer run has taken over; what was deleted until then were orphans.
     """
     lock.check()
-    warehouse = Warehouse(lake.warehouse)
+    stored = warehouse(lake.warehouse, lake.storage)
     try:
-        listings = {name: warehouse.below(folder) for name, folder in _folders(lake).items()}
+        listings = {name: stored.below(folder) for name, folder in _folders(lake).items()}
         references = _references(lake, ledger)
         _check_presence(references, listings)
     except CatalogError as error:
@@ -69,10 +69,10 @@ def sweep(lake: Lake, ledger: Ledger, lock: WriterLock, now: datetime) -> dict[s
     for count, file in enumerate(file for files in old.values() for file in files):
         if count % _CHECK_EVERY == 0:
             lock.check()
-        warehouse.delete(file)
+        stored.delete(file)
     for name, listing in listings.items():
         if name != RELEASES_FOLDER:
-            warehouse.delete_empty(tuple(folder for folder in listing.folders if "/data/" in folder.removeprefix(_folder(lake, name))))
+            stored.delete_empty(tuple(folder for folder in listing.folders if "/data/" in folder.removeprefix(_folder(lake, name))))
     return {name: _told(orphans[name], old[name]) for name in listings}
 
 
@@ -82,7 +82,7 @@ def _folders(lake: Lake) -> dict[str, str]:
 
 
 def _references(lake: Lake, ledger: Ledger) -> References:
-    releases, expired = kept_releases(ledger), ledger.expired()
+    releases, expired = kept_releases(lake, ledger), ledger.expired()
     needed: dict[str, int | None] = {openable(entry.manifest): None for entry in ledger.releases() if entry.release not in expired}
     logged: set[str] = set()
     for name, table in current_tables(lake).items():
@@ -102,14 +102,14 @@ def _of_table(lake: Lake, table: Table) -> Iterator[tuple[str, int | None]]:
     read: set[str] = set()
     for snapshot in table.metadata.snapshots:
         yield openable(snapshot.manifest_list), None
-        with readable(snapshot.manifest_list):
+        with readable(lake.storage, snapshot.manifest_list):
             manifests = snapshot.manifests(lake.io)
         for manifest in manifests:
             if manifest.manifest_path in read:
                 continue
             read.add(manifest.manifest_path)
             yield openable(manifest.manifest_path), manifest.manifest_length
-            with readable(manifest.manifest_path):
+            with readable(lake.storage, manifest.manifest_path):
                 entries = manifest.fetch_manifest_entry(lake.io)
             yield from ((openable(entry.data_file.file_path), None) for entry in entries)
 

@@ -23,13 +23,17 @@ from medflow.lakehouse.database import connect
 from medflow.lakehouse.ledger import Ledger, new_batch
 from medflow.lakehouse.ledger_entries import FileEntry, SeenFile
 from medflow.lakehouse.lock import WriterLock
+from medflow.lakehouse.releases import Release
+from medflow.lakehouse.storage import Storage
+from medflow.lakehouse.wholeness import read_whole_release
 from medflow.settings import Settings
 from medflow.specs.knowledge_base import KnowledgeBase, load_knowledge_base
 from spark_jobs.due import Due, rebuilds_due
-from spark_jobs.landing import landing_files
+from spark_jobs.landing import Landing, landing_files
 from spark_jobs.outcome import FileOutcome, RunOutcome
 
 if TYPE_CHECKING:
+    from medflow.lakehouse.catalog import Lake
     from spark_jobs.engines.base import BuildEngine
     from spark_jobs.engines.duckdb import DuckDBEngine
     from spark_jobs.inspect import Accepted, Rejected
@@ -58,12 +62,37 @@ class Site:
     @classmethod
     def open(cls, settings: Settings) -> Site:
         """Raises DeclarationError or CatalogError: it cannot be used."""
+        settings.require_pseudonym_key()
         knowledge_base = load_knowledge_base(settings.knowledge_base)
         database = connect(settings.catalog)
         return cls(settings, knowledge_base, database, Ledger(database))
 
     def lock(self, order: Order) -> WriterLock:
         return WriterLock(self.database, self.settings.home / "write.lock", order.clock)
+
+    @property
+    def storage(self) -> Storage:
+        """Who answers for addresses on S3."""
+        return Storage.of(self.settings)
+
+    @property
+    def landing(self) -> Landing:
+        """The landing folder."""
+        return Landing.of(self.settings)
+
+    def lake(self) -> Lake:
+        """The tables, read anew."""
+        from medflow.lakehouse.catalog import Lake
+
+        return Lake(self.database, self.settings.warehouse, self.storage)
+
+    def release(self) -> Release:
+        """The current release. Raises CatalogError: there is none yet, or files of it are gone."""
+        return read_whole_release(self.database, storage=self.storage)
+
+    def due(self) -> Due:
+        """The rebuilds that are due. Raises CatalogError: files of the current release are gone."""
+        return rebuilds_due(self.release() if self.ledger.current_release() else None, self.knowledge_base)
 
     @property
     def layout_hashes(self) -> dict[str, str]:
@@ -86,14 +115,15 @@ def run_pipeline(site: Site, order: Order, build: Callable[[Run], None] | None =
         LandingError, CatalogError, LockedError, VerificationError: nothing was published; says what to do.
     """
     begun = time.monotonic()
-    landing = site.settings.landing_folder
+    landing = site.landing
     with site.lock(order) as lock:
         lock.acquire("run", order.wait_seconds, lambda error: order.report(f"waiting: {error}"))
+        due = site.due()
         order.report("landing")
         seen = landing_files(landing, site.knowledge_base.layouts)
         site.ledger.see(seen, order.run_date)
         candidates, gone = _candidates(site, seen)
-        due = replace(rebuilds_due(site.ledger, site.knowledge_base), gone=gone)
+        due = replace(due, gone=gone)
         if not candidates:
             return RunOutcome(None, None, notices=due.notices, pipeline_seconds=_since(begun))
         _repeat_refusal(site, candidates)
@@ -137,7 +167,7 @@ def _load(
 
     with build_engine(site.settings) as engines:
         order.report("inspect")
-        found, rejected = inspect_files(engines.build, site.knowledge_base, candidates, site.settings.landing_folder)
+        found, rejected = inspect_files(engines.build, site.knowledge_base, candidates, site.landing)
         accepted, misplaced = _of_one_payer(site, found, candidates)
         rejected += misplaced
         _record_rejections(site, rejected)
@@ -180,11 +210,10 @@ def start_run(site: Site, order: Order, lock: WriterLock, engines: Engines, batc
 
 def assembled(site: Site, order: Order, lock: WriterLock, engines: Engines, batch: Batch, due: Due) -> Run:
     """The run's parts put together."""
-    from medflow.lakehouse.catalog import Lake
     from spark_jobs.run import Run
     from spark_jobs.writer import BranchWriter
 
-    lake = Lake(site.database, site.settings.warehouse)
+    lake = site.lake()
     return Run(
         settings=site.settings,
         knowledge_base=site.knowledge_base,
@@ -199,8 +228,8 @@ def assembled(site: Site, order: Order, lock: WriterLock, engines: Engines, batc
         started_at=order.clock(),
         report=order.report,
         built_with=engines.build.name,
-        holds_lines=batch.kind == "load",
-        due_gold=due.gold if batch.kind == "load" else (),
+        holds_lines=batch.brings_files,
+        due_gold=due.gold if batch.brings_files else (),
         fingerprints=due.fingerprints_after(site.knowledge_base, batch),
     )
 
@@ -250,10 +279,10 @@ def private_engines(settings: Settings, folder: Path | None = None) -> Iterator[
         if not is_spark:
             yield Engines(duckdb, duckdb)
             return
-        from spark_jobs.engines.spark import SparkEngine, while_it_lives
-        from spark_jobs.engines.spark_session import spark_session
+        from spark_jobs.engines.spark import SparkEngine
+        from spark_jobs.engines.spark_errors import while_it_lives
 
-        spark = SparkEngine(spark_session(settings), duckdb.workspace / "spark")
+        spark = SparkEngine.open(settings, duckdb.workspace / "spark")
         try:
             with while_it_lives():
                 yield Engines(spark, duckdb)
@@ -271,7 +300,7 @@ def private_engine(settings: Settings, folder: Path | None = None) -> Iterator[D
         workspace.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LandingError(f"cannot work in {workspace}: {error.strerror}; check the disk and the permissions of MEDFLOW_HOME") from error
-    engine = DuckDBEngine(workspace, memory=settings.memory, threads=settings.threads)
+    engine = DuckDBEngine(workspace, memory=settings.memory, threads=settings.threads, storage=Storage.of(settings))
     try:
         yield engine
     finally:

@@ -38,7 +38,7 @@ def open_branches(run: Run) -> None:
 
 def verify_bronze(run: Run) -> None:
     """Every record of every file of the load is in claims_raw once."""
-    if run.batch.kind != "load":
+    if not run.batch.brings_files:
         return
     findings = _verifier(run).bronze({file.sha256: file.records for file in run.batch.files})
     note_findings(run, findings)
@@ -90,7 +90,9 @@ def publish_release(run: Run) -> None:
         created_at=run.started_at,
         declarations=run.knowledge_base.hash,
         fingerprints=run.fingerprints,
-        files=[(file.payer, file.sha256) for file in run.batch.files] if run.batch.kind == "load" else [],
+        files=[(file.payer, file.sha256) for file in run.batch.files] if run.batch.brings_files else [],
+        waived=run.waived,
+        expires=run.expires,
         result={"gate": gate_result(run), "rows": run.rows, "statistics": payer_statistics(run)},
     )
     run.release = publish(run.lake, run.ledger, run.lock, publication)
@@ -131,5 +133,5 @@ def _verifier(run: Run) -> Verifier:
     def files(table: str) -> list[str]:
         return [file.path for file in run.writer.files(table, "branch")]
 
-    whole_lake = run.batch.kind != "load"
+    whole_lake = not run.batch.brings_files
     return Verifier(run.verifier, run.knowledge_base, files, None if whole_lake else run.batch.id)

@@ -17,7 +17,7 @@ _ERROR = "NAMED_STRUCT('rule_id', {}, 'column', {}, 'message', {})"
 
 def build_providers(run: Run) -> None:
     """Rewrite the table when the batch holds provider files; rows without a valid NPI or a name are quarantined."""
-    is_loaded = run.batch.kind == "load" and any(file.payer == REFERENCE for file in run.batch.files)
+    is_loaded = run.batch.brings_files and any(file.payer == REFERENCE for file in run.batch.files)
     if not is_loaded and not run.rebuilds(PROVIDERS):
         return
     read_bronze(run, [REFERENCE], None)

@@ -27,7 +27,10 @@ from spark_jobs.writer import BATCH_PROPERTY, branch_of
 
 @dataclass(frozen=True)
 class Publication:
-    """What is to be published. `heads` = each table's branch head as verified, other tables stay; `result` is for the ledger."""
+    """What is to be published. `heads` = each table's branch head as verified, other tables stay; `result` is for the ledger.
+
+    `waived` are the row ids that it closes for good; `expires` older releases that can no longer be read.
+    """
 
     batch_id: str
     kind: BatchKind
@@ -37,6 +40,8 @@ class Publication:
     declarations: str
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[FileKey] = ()
+    waived: Sequence[str] = ()
+    expires: Sequence[int] = ()
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -59,8 +64,10 @@ def publish(lake: Lake, ledger: Ledger, lock: WriterLock, publication: Publicati
     def record(connection: Connection, entry: ReleaseEntry) -> None:
         ledger.add_release(connection, entry, publication.result)
         ledger.add_files(connection, entry, publication.files)
+        ledger.add_waivers(connection, entry, publication.waived)
+        ledger.add_expired(connection, publication.expires, publication.run_date)
 
-    land_release(lake, ledger, lock, Proposal(release, tables, heads, record, branch_of(publication.batch_id)))
+    land_release(lake, lock, Proposal(release, tables, heads, record, branch_of(publication.batch_id)))
     _prove(lake, release, heads, formers)
     return release.number
 

@@ -12,25 +12,33 @@ import pyarrow as pa
 
 from medflow.sql.text import literal, same
 from spark_jobs.framing import cut_records
-from spark_jobs.landing import file_hash
+from spark_jobs.landing import Landing
 from spark_jobs.layouts import dialect_of
 from spark_jobs.rules import failed_sql
 from spark_jobs.run import QUARANTINE, BatchFile, Run
 
 _TEXTS_AT_ONCE = 1 << 14
+_WAIVERS = pa.schema([(name, pa.string()) for name in ("row_id", "status", "resolved_by_batch")])
 _TEXTS = pa.schema([("file_id", pa.string()), ("record_number", pa.int64()), ("raw_line", pa.string())])
 
 
 def write_quarantine(run: Run) -> None:
     """Bring the queue up to date with what was judged."""
     run.engine.define("failed", failed_sql(run.knowledge_base.contract))
-    writers = {"load": _append, "replay": _mark_replayed, "waive": _mark_waived, "rebuild": _recompute}
+    writers = {"load": _append, "recovery": _append, "replay": _mark_replayed, "waive": _mark_waived, "rebuild": _recompute}
     writers[run.batch.kind](run)
 
 
 def load_queue(run: Run) -> int:
     """The published queue as relation `queue`; returns its rows."""
     return run.load("queue", QUARANTINE, "main")
+
+
+def load_waivers(run: Run) -> None:
+    """What a person has waived, as the ledger knows it, in the place of a queue that is lost: as relation `queue`."""
+    waivers = run.ledger.waivers()
+    columns = {"row_id": list(waivers), "status": ["waived"] * len(waivers), "resolved_by_batch": list(waivers.values())}
+    run.engine.rows("queue", pa.table(columns, _WAIVERS))
 
 
 def append_rows(run: Run, relation: str) -> None:
@@ -57,6 +65,7 @@ def _mark_replayed(run: Run) -> None:
 
 def _mark_waived(run: Run) -> None:
     _choose(run)
+    run.waived = tuple(row["row_id"] for row in run.engine.fetch("SELECT row_id FROM chosen ORDER BY row_id"))
     _rewrite(run, "chosen", "waived", "SELECT row_id, errors FROM queue WHERE FALSE")
 
 
@@ -112,10 +121,14 @@ def _recompute(run: Run) -> None:
 
 def _new_rows_sql(run: Run, relation: str) -> str:
     at = run.started_at.strftime("%Y-%m-%d %H:%M:%S")
+    status, resolved, known = "'open'", "CAST(NULL AS STRING)", ""
+    if run.batch.kind == "recovery":
+        status, resolved = "COALESCE(queue.status, 'open')", "queue.resolved_by_batch"
+        known = " LEFT JOIN queue ON queue.row_id = f.row_id"
     return (
         f"SELECT f.row_id, f.payer_id, {literal(run.batch.id)} AS batch_id, f.file_id, f.record_number, texts.raw_line, f.errors, "
-        f"'open' AS status, CAST('{at}' AS TIMESTAMP) AS quarantined_at, CAST(NULL AS STRING) AS resolved_by_batch "
-        f"FROM {relation} AS f LEFT JOIN texts ON {same('texts', 'f', 'file_id, record_number')}"
+        f"{status} AS status, CAST('{at}' AS TIMESTAMP) AS quarantined_at, {resolved} AS resolved_by_batch "
+        f"FROM {relation} AS f LEFT JOIN texts ON {same('texts', 'f', 'file_id, record_number')}{known}"
     )
 
 
@@ -130,9 +143,10 @@ def _record_texts(run: Run, relation: str) -> pa.RecordBatchReader:
 def _texts_of(run: Run, file: BatchFile, numbers: Sequence[int]) -> Iterator[pa.RecordBatch]:
     dialect = dialect_of(run.knowledge_base.layouts[file.payer])
     # A payer may have used the name again: another file's record must not be quoted as this one's.
-    if not file.path.is_file() or file_hash(file.path) != file.sha256:
+    landing = Landing.of(run.settings)
+    if not landing.holds(file.name, file.sha256):
         return
-    with file.path.open("rb") as stream:
+    with landing.storage.landing_access(file.path), landing.storage.open(file.path) as stream:
         records = cut_records(stream, dialect, numbers)
         while some := list(islice(records, _TEXTS_AT_ONCE)):
             rows = [{"file_id": file.sha256, "record_number": number, "raw_line": text} for number, text in some]

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from medflow.errors import CatalogError, UsageError
-from medflow.lakehouse.catalog import Lake
-from medflow.lakehouse.releases import read_release
 from medflow.sql.text import native_literal
 from spark_jobs.engines.duckdb import DuckDBEngine
 from spark_jobs.pipeline import Site, private_engine
@@ -98,11 +96,11 @@ def _load(site: Site, engine: DuckDBEngine, batch_id: str | None) -> str:
     if batch_id and batch is None:
         raise UsageError(f"there is no batch {batch_id}; `medflow releases list` shows those that were published")
     if batch is not None and batch.state != "published":
-        branch = BranchWriter(Lake(site.database, site.settings.warehouse), batch.batch_id, lambda: None)
+        branch = BranchWriter(site.lake(), batch.batch_id, lambda: None)
         paths = [file.path for file in branch.files(QUARANTINE, "branch")]
         source = f"batch {batch.batch_id} ({batch.state})"
     else:
-        release = read_release(site.database)
+        release = site.release()
         if QUARANTINE not in release.tables:
             raise CatalogError(f"release {release.number} has no {QUARANTINE}")
         paths, source = release.tables[QUARANTINE].files, f"release {release.number}"

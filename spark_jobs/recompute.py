@@ -17,6 +17,7 @@ from spark_jobs.bronze import build_bronze, land_bronze
 from spark_jobs.engines.base import BuildEngine, Digest
 from spark_jobs.gold import build_gold
 from spark_jobs.inspect import inspect_files
+from spark_jobs.landing import Landing
 from spark_jobs.providers import build_providers
 from spark_jobs.run import Run, Touched
 from spark_jobs.silver import build_silver
@@ -96,7 +97,7 @@ def compared(spec: TableSpec) -> list[Column]:
 def recompute(run: Run, engine: BuildEngine) -> list[Finding]:
     """Every table that the run built, told again by `engine`; a finding fails where the rows differ."""
     again = shadow(run, engine, run.writer)
-    if run.batch.kind == "load":
+    if run.batch.brings_files:
         _inspect_again(again)
     return again.compared()
 
@@ -113,5 +114,5 @@ def _inspect_again(run: Recomputation) -> None:
     """Frame and parse the batch's files by the run's engine."""
     keys = {(file.payer, file.sha256): file for file in run.batch.files}
     entries = [replace(entry, name=keys[entry.key].name) for entry in run.ledger.files() if entry.key in keys]
-    inspect_files(run.engine, run.knowledge_base, entries, run.settings.landing_folder)
+    inspect_files(run.engine, run.knowledge_base, entries, Landing.of(run.settings))
     run.batch, run.holds_lines = replace(run.batch, rejected=()), True

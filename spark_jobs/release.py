@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pyiceberg.table import Table
@@ -14,13 +14,12 @@ from sqlalchemy import Connection
 from medflow.errors import CatalogError, VerificationError
 from medflow.lakehouse.catalog import Lake
 from medflow.lakehouse.data_files import described
-from medflow.lakehouse.ledger import Ledger
 from medflow.lakehouse.ledger_entries import ReleaseEntry
-from medflow.lakehouse.locations import warehouse_access
 from medflow.lakehouse.lock import WriterLock
 from medflow.lakehouse.releases import Release, ReleasedColumn, ReleasedTable, read_release
 from medflow.lakehouse.schema import spark_type
 from medflow.lakehouse.staging import Draft, Staged, land, stage
+from medflow.lakehouse.storage import each
 from spark_jobs.writer import EMPTY_TAG
 
 
@@ -59,13 +58,13 @@ def own_tables(lake: Lake, released: Collection[str]) -> dict[str, Table]:
     return {name: table for name, table in lake.tables().items() if name in released or EMPTY_TAG in table.refs()}
 
 
-def land_release(lake: Lake, ledger: Ledger, lock: WriterLock, proposal: Proposal) -> list[Staged]:
+def land_release(lake: Lake, lock: WriterLock, proposal: Proposal) -> list[Staged]:
     """Make the proposal the current release: all tables, ledger and release row in one transaction.
 
     Returns the tables as they stand now. Raises FencedError, CatalogError, VerificationError: nothing has changed.
     """
     staged = [one for name in proposal.heads if (one := stage(lake, _moved(proposal.tables[name], proposal)))]
-    release = replace(proposal.release, tables=_contents(lake, ledger, proposal, staged))
+    release = replace(proposal.release, tables=_contents(lake, proposal, staged))
     _look_at_files(lake, release)
     entry = _entry(release, _write_manifest(lake, lock.token, release))
 
@@ -77,8 +76,8 @@ def land_release(lake: Lake, ledger: Ledger, lock: WriterLock, proposal: Proposa
     return staged
 
 
-def _contents(lake: Lake, ledger: Ledger, proposal: Proposal, staged: Iterable[Staged]) -> dict[str, ReleasedTable]:
-    known = _known(ledger)
+def _contents(lake: Lake, proposal: Proposal, staged: Iterable[Staged]) -> dict[str, ReleasedTable]:
+    known = _known(lake)
     contents = {}
     for one in staged:
         head = proposal.heads[one.name]
@@ -87,10 +86,10 @@ def _contents(lake: Lake, ledger: Ledger, proposal: Proposal, staged: Iterable[S
     return contents
 
 
-def _known(ledger: Ledger) -> Mapping[tuple[str, int], ReleasedTable]:
+def _known(lake: Lake) -> Mapping[tuple[str, int], ReleasedTable]:
     """Tables of the current release by name and snapshot: those that stay need not be listed again."""
     try:
-        tables = read_release(ledger.engine).tables
+        tables = read_release(lake.engine, storage=lake.storage).tables
     except CatalogError:  # no release yet, or its manifest is lost: everything is listed anew
         return {}
     return {(name, table.snapshot): table for name, table in tables.items()}
@@ -121,25 +120,16 @@ def _moved(table: Table, proposal: Proposal) -> Draft:
 
 def _look_at_files(lake: Lake, release: Release) -> None:
     """Raises VerificationError: a data file is missing or has another size than when it was written."""
-    if missing := next(_unsound_files(lake, release.tables.values()), None):
+    files = [file for table in release.tables.values() for file in table.data_files]
+    sizes = each(lake.warehouse, lake.size, [file.path for file in files])
+    if missing := next((file.path for file, size in zip(files, sizes, strict=True) if size != file.bytes), None):
         raise VerificationError(f"{missing} is missing or cut off; nothing was published. Run again: the layer is written anew")
-
-
-def _unsound_files(lake: Lake, tables: Iterable[ReleasedTable]) -> Iterator[str]:
-    for table in tables:
-        for file in table.data_files:
-            try:
-                size = len(lake.io.new_input(file.path))
-            except FileNotFoundError:
-                size = -1
-            if size != file.bytes:
-                yield file.path
 
 
 def _write_manifest(lake: Lake, token: int, release: Release) -> str:
     # The token keeps a run that was taken over from writing over the manifest of the release that replaced its own.
     address = f"{lake.warehouse}/_releases/{release.number}-{token}.json"
-    with warehouse_access(address), lake.io.new_output(address).create(overwrite=True) as file:
+    with lake.storage.warehouse_access(address), lake.io.new_output(address).create(overwrite=True) as file:
         file.write(release.to_json().encode())
     return address
 

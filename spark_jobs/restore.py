@@ -27,7 +27,7 @@ def restore(lake: Lake, ledger: Ledger, lock: WriterLock, number: int, *, run_da
         FencedError, CatalogError, VerificationError: as `publish`.
     """
     lock.check()
-    wanted, current = read_release(lake.engine, number), read_release(lake.engine)
+    wanted, current = (read_release(lake.engine, one, lake.storage) for one in (number, None))
     if number == current.number:
         raise UsageError(f"release {number} is the current one; `medflow releases list` shows the others")
     tables = own_tables(lake, {*wanted.tables, *current.tables})
@@ -39,7 +39,7 @@ def restore(lake: Lake, ledger: Ledger, lock: WriterLock, number: int, *, run_da
         ledger.add_release(connection, entry, {"restored": number})
         ledger.restore_files(connection, number)
 
-    land_release(lake, ledger, lock, Proposal(release, tables, heads, record))
+    land_release(lake, lock, Proposal(release, tables, heads, record))
     _prove(lake, release, heads, current)
     return release.number
 

@@ -52,7 +52,7 @@ def retire(lake: Lake, ledger: Ledger, lock: WriterLock, on: date) -> Retired:
     lock.check()
     tables, before = current_tables(lake), ledger.expired()
     expired = [entry.release for entry in past_releases(ledger.releases(), on) if entry.release not in before]
-    kept = kept_releases(ledger, leaving=expired)
+    kept = kept_releases(lake, ledger, leaving=expired)
     branches = _past_branches(ledger, tables.values(), on)
     going = _Going({*branches, *(release_tag(number) for number in (*before, *expired))}, _batches(tables.values(), leaving=branches))
     changes = {name: _Change.of(table, going, [one.tables[name] for one in kept if name in one.tables]) for name, table in tables.items()}
@@ -80,15 +80,15 @@ def current_tables(lake: Lake) -> dict[str, Table]:
     lake.forget()
     tables = {}
     for name, location in lake.pointers().items():
-        with readable(location):
+        with readable(lake.storage, location):
             tables[name] = lake.table(name)
     return tables
 
 
-def kept_releases(ledger: Ledger, leaving: Collection[int] = ()) -> list[Release]:
+def kept_releases(lake: Lake, ledger: Ledger, leaving: Collection[int] = ()) -> list[Release]:
     """The manifests of all releases that are kept, `leaving` left out. Raises CatalogError: one of them cannot be read."""
     gone = {*ledger.expired(), *leaving}
-    return [read_release(ledger.engine, entry.release) for entry in ledger.releases() if entry.release not in gone]
+    return [read_release(lake.engine, entry.release, lake.storage) for entry in ledger.releases() if entry.release not in gone]
 
 
 @dataclass(frozen=True)

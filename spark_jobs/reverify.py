@@ -9,8 +9,8 @@ from typing import Any
 from medflow.errors import UsageError
 from medflow.lakehouse.catalog import Lake
 from medflow.lakehouse.data_files import Partition, described
-from medflow.lakehouse.releases import DataFileInfo, Release, read_release
-from spark_jobs.due import Due, rebuilds_due
+from medflow.lakehouse.releases import DataFileInfo, Release
+from spark_jobs.due import Due
 from spark_jobs.pipeline import Order, Site, assembled, private_engine, private_engines
 from spark_jobs.recompute import shadow
 from spark_jobs.reference import load_code_lists
@@ -36,7 +36,7 @@ class ReleasedFiles:
 
 def verify_release(site: Site, report: Callable[[str], None]) -> tuple[int, list[Finding]]:
     """The release's number and every finding. Raises CatalogError: there is no release, or a file of it is gone."""
-    release = read_release(site.database)
+    release = site.release()
     contents = site.ledger.contents(release.number)
     records = {entry.sha256: entry.records or 0 for entry in site.ledger.files() if entry.key in contents}
 
@@ -63,8 +63,8 @@ def recompute_release(site: Site, order: Order) -> list[Finding]:
     Raises:
         UsageError: a rebuild is due, so that today's declarations are not those that the release was built with.
     """
-    release = read_release(site.database)
-    if due := rebuilds_due(site.ledger, site.knowledge_base).notices:
+    release = site.release()
+    if due := site.due().notices:
         raise UsageError(f"release {release.number} was not built by today's declarations: {'; '.join(due)}")
     tables = [table for table in (HISTORY, CLEAN, PROVIDERS, *site.knowledge_base.gold) if table in release.tables]
     batch = Batch("recomputed", "rebuild", batch_files(site, set(site.ledger.contents(release.number))), tuple(tables))

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
 from medflow.errors import UsageError
 from medflow.lakehouse.batch_ids import FileKey, derived_batch_id
 from medflow.lakehouse.ledger_entries import BatchKind, ReleaseEntry
-from medflow.lakehouse.releases import read_release
 from medflow.specs.knowledge_base import REFERENCE
 from medflow.sql.text import literal
-from spark_jobs.due import rebuilds_due
 from spark_jobs.engines.base import BuildEngine
 from spark_jobs.outcome import RunOutcome
 from spark_jobs.pipeline import Order, Site, build_engine, carry_out, finished, start_run
@@ -82,7 +79,7 @@ def rebuild(site: Site, order: Order, table: str) -> RunOutcome:
             "rebuild", [(file.payer, file.sha256) for file in files], depends[wanted], (site.knowledge_base.hash, release.release)
         )
         with build_engine(site.settings) as engines:
-            due = rebuilds_due(site.ledger, site.knowledge_base)
+            due = site.due()
             run = start_run(site, order, lock, engines, Batch(batch_id, "rebuild", files, depends[wanted]), due)
             carry_out(run)
     return finished(run, (), due, begun)
@@ -98,7 +95,7 @@ def _resolve(site: Site, order: Order, selection: Selection, kind: BatchKind) ->
             context = (site.knowledge_base.hash, release.release)
             batch_id = derived_batch_id(kind, [], [row["row_id"] for row in rows], context)
             keys = {(row["payer_id"], row["file_id"]) for row in rows}
-            due = rebuilds_due(site.ledger, site.knowledge_base)
+            due = site.due()
             run = start_run(site, order, lock, engines, Batch(batch_id, kind, batch_files(site, keys)), due)
             for engine in (engines.build, engines.verifier):
                 engine.rows("wanted", pa.table({"row_id": [row["row_id"] for row in rows]}))
@@ -108,7 +105,7 @@ def _resolve(site: Site, order: Order, selection: Selection, kind: BatchKind) ->
 
 def _select(site: Site, engine: BuildEngine, selection: Selection, kind: BatchKind) -> list[dict[str, str]]:
     """Loads the published queue as `queue` and tells the selected lines of it."""
-    table = read_release(site.database).tables[QUARANTINE]
+    table = site.release().tables[QUARANTINE]
     engine.files("queue", table.files, site.knowledge_base.tables[QUARANTINE])
     rows = engine.fetch(f"SELECT row_id, payer_id, file_id FROM queue WHERE {selection.sql(kind)} ORDER BY row_id")
     for prefix in selection.rows:
@@ -123,9 +120,9 @@ def _select(site: Site, engine: BuildEngine, selection: Selection, kind: BatchKi
 def batch_files(site: Site, keys: set[FileKey]) -> tuple[BatchFile, ...]:
     """The files of a batch, as the ledger knows them."""
     entries = [entry for entry in site.ledger.files() if entry.key in keys]
-    landing: Path = site.settings.landing_folder
+    landing = site.landing
     return tuple(
-        BatchFile(e.payer, e.sha256, e.name, landing / e.name, e.ingest_date, e.records or 0, e.lines or 0, e.billed_cents or 0)
+        BatchFile(e.payer, e.sha256, e.name, landing.at(e.name), e.ingest_date, e.records or 0, e.lines or 0, e.billed_cents or 0)
         for e in entries
     )
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from typing import Literal
 
 from medflow.lakehouse.catalog import Lake
@@ -31,7 +30,7 @@ class BatchFile:
     payer: str
     sha256: str
     name: str
-    path: Path
+    path: str
     ingest_date: date
     records: int = 0
     lines: int = 0
@@ -47,6 +46,11 @@ class Batch:
     files: tuple[BatchFile, ...] = ()
     rebuild: tuple[str, ...] = ()
     rejected: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def brings_files(self) -> bool:
+        """Whether its files are read from the landing folder: a load's for the first time, a recovery's once more."""
+        return self.kind in ("load", "recovery")
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class Run:
     """One run: its parts, given, and what the steps have found so far.
 
     `holds_lines`: inspection has left the batch's lines in the engine. `built_with` names the engine that built the layers; of
-    several, one that is not the verifier.
+    several, one that is not the verifier. `waived` are row ids that this batch closes, `expires` releases that end with its own.
     """
 
     settings: Settings
@@ -125,6 +129,8 @@ class Run:
     figures: dict[str, PayerFigures] = field(default_factory=dict)
     quality: list[QualityRow] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
+    waived: tuple[str, ...] = ()
+    expires: tuple[int, ...] = ()
 
     def rebuilds(self, table: str) -> bool:
         """Whether this batch computes the whole table anew."""
@@ -133,7 +139,7 @@ class Run:
     @property
     def judges(self) -> bool:
         """Whether lines are judged by the rules in this batch."""
-        return self.batch.kind in ("load", "replay", "waive") or self.rebuilds(HISTORY)
+        return self.batch.kind in ("load", "recovery", "replay", "waive") or self.rebuilds(HISTORY)
 
     def spec(self, table: str) -> TableSpec:
         """The declared table of this name."""

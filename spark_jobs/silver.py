@@ -18,7 +18,7 @@ from spark_jobs import rules, versions
 from spark_jobs.bronze import payers_only, read_bronze
 from spark_jobs.lines import lines_sql, no_lines_sql, relation_columns
 from spark_jobs.months import month_partitions
-from spark_jobs.quarantine import load_queue, write_quarantine
+from spark_jobs.quarantine import load_queue, load_waivers, write_quarantine
 from spark_jobs.run import CLEAN, HISTORY, PayerFigures, Run
 
 _MEMBER_KEY_BYTES = 16
@@ -55,7 +55,9 @@ def judge_lines(run: Run) -> None:
         read_bronze(run, payers, {file.sha256 for file in run.batch.files})
         for payer in payers:
             parse_lines(run, payer)
-    if run.batch.kind != "load":
+    if run.batch.kind == "recovery":
+        load_waivers(run)
+    elif run.batch.kind != "load":
         load_queue(run)
     union = " UNION ALL ".join(f"SELECT {columns} FROM lines_{payer} WHERE {_taken(run, payer)}" for payer in payers)
     run.engine.define("lines", union or no_lines_sql(contract), keep=False)

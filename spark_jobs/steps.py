@@ -177,7 +177,7 @@ def _carried(site: Site, before: FinishedJob, request: JobRequest) -> Carried:
     from spark_jobs.carried import Carried
 
     try:
-        carried = Carried.from_json(dict(before.carried), site.settings.landing_folder)
+        carried = Carried.from_json(dict(before.carried), site.landing)
     except (ValidationError, KeyError):
         raise must_begin_again(before.batch_id, "another version of MedFlow built what is there of it") from None
     if request.run_date not in (None, carried.run_date):

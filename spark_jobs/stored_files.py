@@ -6,17 +6,17 @@ Never follows a link and never leaves the warehouse.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-import fsspec  # type: ignore[import-untyped]  # it ships no types
-
-from medflow.errors import CatalogError, MedflowError, MissingExtraError
-from medflow.lakehouse.locations import openable, warehouse_access
+from medflow.errors import CatalogError, MedflowError
+from medflow.lakehouse.locations import openable
+from medflow.lakehouse.storage import S3, Storage, is_remote
 
 
 @dataclass(frozen=True)
@@ -30,63 +30,56 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies below a folder, at any depth. `folders` come before those inside them; storages without folders have none."""
+    """What lies below a folder, at any depth. `folders` come before those inside them."""
 
     files: tuple[StoredFile, ...] = ()
     folders: tuple[str, ...] = ()
 
 
-class Warehouse:
-    """The storage of the warehouse at a location as tables name it, `file:///…` or `s3://…`.
-
-    Raises:
-        MissingExtraError: what reads such a storage is not installed.
-    """
-
-    def __init__(self, location: str) -> None:
-        scheme = location.partition("://")[0]
-        self._is_local = scheme == "file"
-        self._root, self._prefix = openable(location), "" if self._is_local else f"{scheme}://"
-        try:
-            self._storage = fsspec.filesystem(scheme)
-        except ImportError:
-            raise MissingExtraError(f"the reader of {scheme}:// warehouses", "services") from None
+class Warehouse(Protocol):
+    """The warehouse's files. Every method raises CatalogError where the storage does not do what is asked."""
 
     def below(self, folder: str) -> Listing:
-        """What lies below `folder`, a path inside the warehouse; nothing if it is not there, is a link or lies behind one.
-
-        Raises:
-            CatalogError: a folder cannot be listed.
-        """
-        self._storage.invalidate_cache()
-        steps = folder.split("/")
-        if not all(self._is_folder("/".join(steps[: count + 1])) for count in range(len(steps))):
-            return Listing()
-        files: list[StoredFile] = []
-        folders = [f"{self._root}/{folder}"]
-        for place in folders:  # grows
-            with warehouse_access(place):
-                entries = [one for one in self._storage.ls(place, detail=True) if self._path(one) != place]
-            folders += [self._path(one) for one in entries if one["type"] == "directory"]
-            files += [_file(self._path(one), one) for one in entries if one["type"] == "file"]
-        return Listing(tuple(files), tuple(folders[1:]) if self._is_local else ())
+        """What lies below `folder`, a path inside the warehouse; nothing if it is not there, is a link or lies behind one."""
 
     def delete(self, file: StoredFile) -> None:
-        """Delete a file that `below` has listed; one that is gone already is fine.
-
-        Raises:
-            CatalogError: it cannot be deleted, or a link now stands in its way.
-        """
-        if self._is_local and Path(file.path).parent.resolve() != Path(self._root).resolve() / self._inside(file).parent:
-            raise CatalogError(f"{file.path} now lies behind a link, which is not followed; put the folder back in its place")
-        with warehouse_access(file.path):
-            try:
-                self._storage.rm_file(file.path)
-            except FileNotFoundError:
-                return
+        """Delete a file that `below` has listed; one that is gone already is fine, one behind a link by now is not."""
 
     def delete_empty(self, folders: tuple[str, ...]) -> None:
         """Delete those of the listed folders that hold nothing."""
+
+
+def warehouse(location: str, storage: Storage) -> Warehouse:
+    """The warehouse at a location as tables name it, `file:///…` or `s3://…`."""
+    return S3Warehouse(location, storage) if is_remote(location) else LocalWarehouse(openable(location), storage)
+
+
+@dataclass(frozen=True)
+class LocalWarehouse:
+    root: str
+    storage: Storage
+
+    def below(self, folder: str) -> Listing:
+        steps = folder.split("/")
+        if not all(_is_own_folder(Path(self.root, *steps[: count + 1])) for count in range(len(steps))):
+            return Listing()
+        files: list[StoredFile] = []
+        folders = [f"{self.root}/{folder}"]
+        for place in folders:  # grows
+            with self.storage.warehouse_access(place), os.scandir(place) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+                folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+                files += [_stored(entry) for entry in entries if entry.is_file(follow_symlinks=False)]
+        return Listing(tuple(files), tuple(folders[1:]))
+
+    def delete(self, file: StoredFile) -> None:
+        inside = Path(file.path).relative_to(self.root)
+        if Path(file.path).parent.resolve() != Path(self.root).resolve() / inside.parent:
+            raise CatalogError(f"{file.path} now lies behind a link, which is not followed; put the folder back in its place")
+        with self.storage.warehouse_access(file.path):
+            Path(file.path).unlink(missing_ok=True)
+
+    def delete_empty(self, folders: tuple[str, ...]) -> None:
         for folder in reversed(folders):
             try:
                 Path(folder).rmdir()
@@ -94,25 +87,46 @@ class Warehouse:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR):
                     raise
 
-    def _is_folder(self, folder: str) -> bool:
-        try:
-            found = self._storage.info(f"{self._root}/{folder}")
-        except FileNotFoundError:
-            return False
-        return found["type"] == "directory" and not found.get("islink", False)
 
-    def _path(self, entry: Mapping[str, Any]) -> str:
-        return f"{self._prefix}{entry['name'].rstrip('/')}"
+@dataclass(frozen=True)
+class S3Warehouse:
+    location: str
+    storage: Storage
 
-    def _inside(self, file: StoredFile) -> Path:
-        return Path(file.path).relative_to(self._root)
+    def below(self, folder: str) -> Listing:
+        from pyarrow.fs import FileSelector, FileType
+
+        address = f"{self.location}/{folder}"
+        files, root = self.storage.filesystem(address)
+        with self.storage.warehouse_access(address):
+            found = files.get_file_info(FileSelector(root, recursive=True, allow_not_found=True))
+        stored = (StoredFile(f"{S3}{info.path}", info.size, info.mtime) for info in found if info.type == FileType.File)
+        folders = sorted(f"{S3}{info.path}" for info in found if info.type == FileType.Directory)
+        return Listing(tuple(stored), tuple(folders))
+
+    def delete(self, file: StoredFile) -> None:
+        files, path = self.storage.filesystem(file.path)
+        with self.storage.warehouse_access(file.path):
+            try:
+                files.delete_file(path)  # where it was the last of its folder, an empty object stands for that
+            except FileNotFoundError:
+                return
+
+    def delete_empty(self, folders: tuple[str, ...]) -> None:
+        from pyarrow.fs import FileSelector
+
+        for folder in reversed(folders):
+            files, path = self.storage.filesystem(folder)
+            with self.storage.warehouse_access(folder):
+                if not files.get_file_info(FileSelector(path, allow_not_found=True)):
+                    files.delete_dir(path)
 
 
 @contextmanager
-def readable(address: str) -> Iterator[None]:
+def readable(storage: Storage, address: str) -> Iterator[None]:
     """Reading a file of the warehouse; whatever its reader stumbles over becomes a CatalogError that names the file."""
     try:
-        with warehouse_access(address):
+        with storage.warehouse_access(address):
             yield
     except MedflowError:
         raise
@@ -120,10 +134,10 @@ def readable(address: str) -> Iterator[None]:
         raise CatalogError(f"{openable(address)} cannot be read ({type(error).__name__}); put back a copy") from error
 
 
-def _file(path: str, entry: Mapping[str, Any]) -> StoredFile:
-    written = entry.get("mtime", entry.get("LastModified"))  # local files, S3
-    if isinstance(written, (int, float)):
-        written = datetime.fromtimestamp(written, UTC)
-    if not isinstance(written, datetime):
-        raise CatalogError(f"the storage does not tell when {path} was written, so that nothing in it can be called old")
-    return StoredFile(path, int(entry["size"]), written)
+def _is_own_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _stored(entry: os.DirEntry[str]) -> StoredFile:
+    written = entry.stat(follow_symlinks=False)
+    return StoredFile(entry.path, written.st_size, datetime.fromtimestamp(written.st_mtime, UTC))

@@ -32,7 +32,6 @@ def must_begin_again(batch_id: str, because: str) -> UsageError:
 
 
 def _changes(site: Site, before: FinishedJob, carried: Carried) -> Iterator[str]:
-    from medflow.lakehouse.catalog import Lake
     from spark_jobs.release import main_of
 
     current = site.ledger.current_release()
@@ -41,7 +40,7 @@ def _changes(site: Site, before: FinishedJob, carried: Carried) -> Iterator[str]
     if carried.declarations != site.knowledge_base.hash:
         yield "the declarations have changed since it began"
     yield from _files_taken_away(site, carried)
-    tables = Lake(site.database, site.settings.warehouse).tables(list(before.heads))
+    tables = site.lake().tables(list(before.heads))
     for name, head in before.heads.items():
         if name not in tables or main_of(tables[name]) != carried.origin.mains.get(name):
             yield f"another writer has moved {name}"

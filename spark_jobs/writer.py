@@ -18,9 +18,10 @@ from medflow.lakehouse.catalog import Lake
 from medflow.lakehouse.data_files import Partition, described, iceberg_partitions, partition_of
 from medflow.lakehouse.evolution import conflicts, evolve
 from medflow.lakehouse.footers import FooterReader, data_location
-from medflow.lakehouse.locations import openable, warehouse_access
+from medflow.lakehouse.locations import openable
 from medflow.lakehouse.releases import DataFileInfo
 from medflow.lakehouse.staging import Draft, NewTable, Replacement, add_snapshot, land, new_table, stage
+from medflow.lakehouse.storage import each
 from medflow.specs.table import TableSpec
 from spark_jobs.engines.base import WriteTarget
 
@@ -105,7 +106,7 @@ class BranchWriter:
 
     def _described(self, table: str, paths: Sequence[str]) -> list[DataFile]:
         reader = FooterReader(self._table(table))
-        return [file for path in dict.fromkeys(paths) if (file := reader.describe(path))]
+        return [file for file in each(self._lake.warehouse, reader.describe, list(dict.fromkeys(paths))) if file]
 
     def _commit(self, table: str, files: Replacement) -> None:
         self._fence()
@@ -135,7 +136,7 @@ class BranchWriter:
         transaction = new_table(self._lake, spec)
         first = transaction.update_snapshot({BATCH_PROPERTY: self._batch_id}).fast_append()
         snapshot = first.snapshot_id  # PyIceberg cannot branch a table that has no snapshot
-        with warehouse_access(f"{self._lake.warehouse}/{spec.namespace}"):
+        with self._lake.storage.warehouse_access(f"{self._lake.warehouse}/{spec.namespace}"):
             first.commit()
         ManageSnapshots(transaction).create_tag(snapshot, EMPTY_TAG).commit()
         return self._branched(transaction, snapshot)

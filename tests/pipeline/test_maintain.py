@@ -209,14 +209,14 @@ def attempt(home: Path, point: str) -> int:
     """One maintenance in this process, which may not survive it; with `list`, the points passed are printed."""
     from sqlalchemy import Engine, event
 
-    from spark_jobs.stored_files import Warehouse
+    from spark_jobs.stored_files import LocalWarehouse
 
     points = Points(point)
     compaction.SMALL_FILES = 2  # type: ignore[misc]
     retention.KEPT_RELEASES = 2  # type: ignore[misc]
     DuckDBEngine.write = points.around("write", DuckDBEngine.write)  # type: ignore[method-assign]
     BranchWriter.replace = points.around("branch", BranchWriter.replace)  # type: ignore[method-assign]
-    Warehouse.delete = points.around("delete", Warehouse.delete)  # type: ignore[method-assign]
+    LocalWarehouse.delete = points.around("delete", LocalWarehouse.delete)  # type: ignore[method-assign]
     compaction.publish = points.around("publish", compaction.publish)  # type: ignore[attr-defined]
     retention.land = points.around("swap", retention.land)  # type: ignore[attr-defined]
 

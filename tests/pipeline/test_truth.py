@@ -14,7 +14,7 @@ import pytest
 
 from medflow.errors import GateRefused
 from medflow.generate import SampleRequest, generate
-from spark_jobs.landing import land
+from spark_jobs.landing import Landing, land
 from tests.support.lake import Lake
 
 _GOLD = ("claims_monthly_summary", "claims_approval_funnel", "denial_reasons", "condition_costs")
@@ -22,7 +22,7 @@ _GOLD = ("claims_monthly_summary", "claims_approval_funnel", "denial_reasons", "
 
 def loaded(lake: Lake, folder: Path) -> None:
     """Land and run a sample."""
-    land(folder, lake.landing, lake.site().knowledge_base.layouts, lambda _: None)
+    land(folder, Landing.local(lake.landing), lake.site().knowledge_base.layouts, lambda _: None)
     lake.run()
 
 
