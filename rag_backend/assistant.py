@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -14,6 +15,8 @@ from sqlalchemy import Engine
 from medflow.errors import UsageError
 from medflow.lakehouse.database import connect
 from medflow.lakehouse.releases import Release, read_release, release_stamp
+from medflow.lakehouse.storage import Storage
+from medflow.lakehouse.wholeness import read_whole_release
 from medflow.settings import Settings
 from medflow.specs.examples import load_examples
 from medflow.specs.glossary import load_glossary
@@ -26,15 +29,15 @@ from rag_backend.answer import answer_of
 from rag_backend.cache.caches import Caches
 from rag_backend.cache.keys import View, digest
 from rag_backend.cache.planner import CachedPlanner
-from rag_backend.engines.base import Cancellation, Query
-from rag_backend.engines.duckdb import DuckDBEngine
+from rag_backend.engines.base import Cancellation, EngineUnavailable, Query
+from rag_backend.engines.opened import open_engines
 from rag_backend.engines.reader_files import FOLDER
 from rag_backend.examples import example_patterns
 from rag_backend.model.base import Model
 from rag_backend.planners.base import Outcome
 from rag_backend.planners.claude.set_up import Asking, claude_planner
 from rag_backend.planners.claude.wording import worded_by
-from rag_backend.planners.grammar.lexicon import Lexicon
+from rag_backend.planners.grammar.lexicon import Lexicon, Values
 from rag_backend.planners.grammar.plan import plan
 from rag_backend.query.typed_query import TypedQuery
 from rag_backend.retrieval.documents import Knowledge
@@ -60,6 +63,7 @@ class Assistant:
     """Answers questions on one release for one role. Built once, never changed: as many threads as like ask the same one."""
 
     services: Services
+    values: Values = field(default_factory=Values)
 
     def ask(self, question: str, today: date, cancel: Cancellation | None = None, *, user: str = "") -> dict[str, Any]:
         """A question in plain words; the answer as ASSISTANT 7 writes it. `user`: whose earlier answers limit what small cells leave."""
@@ -77,17 +81,24 @@ class Assistant:
 
     def without_model(self) -> Assistant:
         """The same, asking no model."""
-        return Assistant(replace(self.services, asks=None, wording=None))
+        return replace(self, services=replace(self.services, asks=None, wording=None))
 
-    def check(self) -> None:
-        """See that the role's file of the release opens.
+    def check(self) -> str:
+        """See that questions of the role can be answered; what is told where only the spare engine can.
 
         Raises:
-            QueryError: it does not.
+            QueryError: they cannot.
         """
         services = self.services
         one = Query("SELECT 1 AS one", services.release.number, services.policy, 1, services.limits.seconds)
-        services.engine.run(one, Cancellation())
+        try:
+            services.engine.run(one, Cancellation())
+        except EngineUnavailable as error:
+            if services.spare is None:
+                raise
+            services.spare.run(one, Cancellation())
+            return f"{services.spare.name} answers instead of {services.engine.name}: {error}"
+        return ""
 
     def _answered(self, turn: Turn) -> dict[str, Any]:
         return answer_of(walk(turn, self.services), self.services)
@@ -115,10 +126,11 @@ class Assistants:
         examples = load_examples(settings.knowledge_base)
         self._examples = example_patterns(examples, self._model)
         self.approved_questions = tuple(example.question for example in examples.by_id.values())
+        self.topics = {example.question: Path(examples.files[name]).stem for name, example in examples.by_id.items()}
         self._retriever = Retriever.of(settings, Knowledge(self._model, self._glossary, examples, self._tables, policies))
         self._shown = ShownInProcess()
         self.caches = Caches.of(settings)
-        self._engine = DuckDBEngine(settings, memory=settings.query_memory)
+        self._engines = open_engines(settings)
         self._building = threading.Lock()
         self._catalog: Engine | None = None
         self._newest: tuple[tuple[int, datetime], Assistant] | None = None
@@ -132,10 +144,10 @@ class Assistants:
         with self._building:
             stamp = release_stamp(self._opened_catalog())
             if self._newest and stamp[0] <= self._newest[0][0] and stamp != self._newest[0]:  # another lake stands in its place
-                self._engine.close()
-                self._engine = DuckDBEngine(self._settings, memory=self._settings.query_memory)
+                self._engines.close()
+                self._engines = open_engines(self._settings)
             if self._newest is None or self._newest[0] != stamp:
-                self._newest = stamp, self._of(read_release(self._opened_catalog()))
+                self._newest = stamp, self._of(read_whole_release(self._opened_catalog(), storage=Storage.of(self._settings)))
             return self._newest[1]
 
     def of(self, number: int) -> Assistant:
@@ -145,11 +157,28 @@ class Assistants:
             CatalogError, UsageError: no such release. QueryError: its values cannot be read.
         """
         with self._building:
-            return self._of(read_release(self._opened_catalog(), number))
+            return self._of(read_whole_release(self._opened_catalog(), number, Storage.of(self._settings)))
+
+    def catalog(self) -> Engine:
+        """The database of the ledger.
+
+        Raises:
+            CatalogError: there is none, or it does not answer.
+        """
+        with self._building:
+            return self._opened_catalog()
+
+    def manifest(self, number: int) -> Release:
+        """What a release is made of, its files not looked at.
+
+        Raises:
+            CatalogError, UsageError: no such release, or it is no longer kept.
+        """
+        return read_release(self.catalog(), number, Storage.of(self._settings))
 
     def close(self) -> None:
         """End the worker processes; a query that still runs is told."""
-        self._engine.close()
+        self._engines.close()
         self.caches.close()
         self._retriever.close()
         if self._catalog is not None:
@@ -161,7 +190,7 @@ class Assistants:
         return self._catalog
 
     def _of(self, release: Release) -> Assistant:
-        view = ReleaseView(release, self.policy, self._model, self._engine, self._settings.query_timeout_s)
+        view = ReleaseView(release, self.policy, self._model, self._engines.embedded, self._settings.query_timeout_s)
         values = values_of(view, self._settings.home / FOLDER / str(release.number))
         seen = View(digest(release.to_json()), self.policy.hash, self._version)
         lexicon = Lexicon.of(self._model, values)
@@ -171,7 +200,8 @@ class Assistants:
             model=self._model,
             tables=self._tables,
             planner=CachedPlanner(GrammarPlanner(lexicon), self.caches.plans, seen),
-            engine=self._engine,
+            engine=self._engines.first,
+            spare=self._engines.spare,
             limits=Limits(self._settings.row_limit, self._settings.query_timeout_s),
             view=seen,
             caches=self.caches,
@@ -181,7 +211,7 @@ class Assistants:
             shown=self._shown,
             retriever=self._retriever,
         )
-        return Assistant(self._with_model(services, lexicon))
+        return Assistant(self._with_model(services, lexicon), values)
 
     def _with_model(self, services: Services, lexicon: Lexicon) -> Services:
         if self._asked is None:

@@ -52,8 +52,10 @@ class EngineUnavailable(QueryError):
 
 
 class ReadPolicy(Protocol):
-    """What a role may read: full table name -> its columns. `hash` (hexadecimal) names exactly these grants."""
+    """What a role may read: full table name -> its columns. `hash` (hexadecimal) names exactly these grants, `role` whose they are."""
 
+    @property
+    def role(self) -> str: ...
     @property
     def tables(self) -> Mapping[str, tuple[str, ...]]: ...
     @property

@@ -48,12 +48,12 @@ def _described_fields(kind: Any) -> tuple[str, Shape]:
 
 def outward(shape: Shape) -> Conversion | None:
     """How a cell of this shape is made JSON; None = as it stands."""
-    return _converted(shape, {"text": _as_text, "decimal": str, "date": _iso, "timestamp": _iso})
+    return _converted(shape, {"text": _as_text, "decimal": str, "date": _iso, "timestamp": _iso, "instant": _iso_utc})
 
 
 def inward(shape: Shape) -> Conversion | None:
     """The inverse of `outward`; None = as it stands."""
-    return _converted(shape, {"decimal": Decimal, "date": date.fromisoformat, "timestamp": _instant})
+    return _converted(shape, {"decimal": Decimal, "date": date.fromisoformat, "timestamp": _instant, "instant": _instant})
 
 
 def _converted(shape: Shape, words: dict[str, Conversion]) -> Conversion | None:
@@ -83,6 +83,10 @@ def _as_text(cell: Any) -> str:
 
 def _iso(cell: Any) -> str:
     return str(cell.isoformat())  # a year that Python cannot hold comes as a text and fails here
+
+
+def _iso_utc(cell: Any) -> str:
+    return _iso(cell.replace(tzinfo=UTC))  # a clock that shows UTC without saying so
 
 
 def _instant(text: str) -> datetime:

@@ -14,7 +14,8 @@ from medflow.errors import UsageError
 from medflow.settings import Settings
 from rag_backend.engines.base import Cancellation, EngineUnavailable, Query, ReadPolicy, Table
 from rag_backend.engines.duckdb_pool import WorkerPool
-from rag_backend.engines.duckdb_process import SQL_BYTES, Limits, ReaderGone, WorkerProcess, too_long
+from rag_backend.engines.duckdb_process import Limits, ReaderGone, WorkerProcess
+from rag_backend.engines.failures import SQL_BYTES, too_long
 from rag_backend.engines.reader_files import ReaderFiles
 
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}

@@ -10,43 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag_backend.engines.base import (
-    Cancellation,
-    EngineUnavailable,
-    FailureReason,
-    Query,
-    QueryCancelled,
-    QueryError,
-    QueryFailed,
-    QueryTimeout,
-    QueryTooLarge,
-    ResultColumn,
-    Table,
-)
+from rag_backend.engines.base import Cancellation, EngineUnavailable, Query, QueryCancelled, QueryError, QueryTimeout, ResultColumn, Table
 from rag_backend.engines.cells import inward
+from rag_backend.engines.failures import failure, too_slow
 from rag_backend.engines.frames import HEADER, packed
 
 ROOT = Path(__file__).parents[2]
-SQL_BYTES = 32_000  # fits into a pipe that nobody reads; the validator allows far less
 _REPLY_BYTES = 96 << 20
-_START_SECONDS = 20.0
 _GRACE_SECONDS = 0.2  # for a worker to stop by itself and stay warm
 _GLANCE_SECONDS = 0.05
-
-_FAILURES: dict[FailureReason, str] = {
-    "syntax": "the engine cannot read this SQL; check its spelling",
-    "unknown_name": "the SQL names a table or function that there is not, or that may not be read",
-    "types": "the SQL names a column that there is not or that may not be read, or uses one in a way that does not fit its type",
-    "conversion": "a value cannot be converted to the type that the SQL asks for; use TRY_CAST, or leave such rows out",
-    "out_of_range": "a value computed by the SQL is too big for its type; cast to a wider one",
-    "not_allowed": "only one SELECT over the tables that may be read is allowed",
-    "unsupported": "the engine cannot do what the SQL asks for; write it another way",
-    "engine": "the engine could not finish this query; write it another way",
-}
 
 
 class ReaderGone(Exception):
@@ -62,31 +39,42 @@ class Limits:
 
 
 class WorkerProcess:
-    """One process on one reader file. Used by one thread at a time."""
+    """One process on one reader file. Used by one thread at a time. An engine of another kind says which program it runs, and how."""
+
+    program = "rag_backend.engines.duckdb_worker"
+    start_seconds = 20.0
 
     def __init__(self, reader: Path, limits: Limits) -> None:
         self.reader = reader
         self._limits = limits
         self._asked = 0
         self._process = subprocess.Popen(
-            [sys.executable, "-s", "-m", "rag_backend.engines.duckdb_worker"],
+            [sys.executable, "-s", "-m", self.program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=ROOT,
-            env={},  # it holds no secret, so it can tell none
+            env=self.environment(),
             process_group=0,  # Ctrl-C is for the asker, who stops it by its own means
         )
         assert self._process.stdin and self._process.stdout
         self._into, self._out = self._process.stdin, self._process.stdout
         os.set_blocking(self._out.fileno(), False)
         self._received = bytearray()
-        self._send({"file": str(reader), "memory": limits.memory, "threads": limits.threads})
+        self._send({"file": str(reader), **self.order(limits)})
         self._ready = False
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def order(self, limits: Limits) -> dict[str, Any]:
+        """What the process is told beside the file."""
+        return {"memory": limits.memory, "threads": limits.threads}
+
+    def environment(self) -> dict[str, str]:
+        """What the process is given: it holds no secret, so it can tell none."""
+        return {}
 
     @property
     def alive(self) -> bool:
@@ -99,36 +87,48 @@ class WorkerProcess:
             QueryError: there is none; the worker then is idle again, or has ended.
             ReaderGone: its file could not be opened.
         """
-        self._await_ready(cancel)
+        self.await_ready(cancel)
         self._asked += 1
         started = time.monotonic()
-        cpu = (query.timeout_s + _START_SECONDS) * self._limits.threads
+        cpu = (query.timeout_s + self.start_seconds) * self._limits.threads
         self._send({"id": self._asked, "sql": query.sql, "rows": query.row_limit, "cpu_s": cpu})
         reply = self._reply(cancel, deadline)
         if "failed" in reply:
-            raise _failure(reply["failed"])
+            raise failure(reply["failed"])
         return _table(reply, time.monotonic() - started)
 
     def end(self) -> None:
         """End the process while another thread may be asking it: that thread is told."""
-        self._process.kill()
+        self._end_group()
 
     def kill(self) -> None:
         """End the process now and wait for its end."""
-        self._process.kill()
+        self._end_group()
         self._process.wait()
         for pipe in (self._into, self._out):
             pipe.close()
 
-    def _await_ready(self, cancel: Cancellation) -> None:
+    def _end_group(self) -> None:
+        """With whatever processes it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def await_ready(self, cancel: Cancellation) -> None:
+        """Wait until it has opened its file.
+
+        Raises:
+            EngineUnavailable: it does not start. ReaderGone: its file could not be opened. QueryCancelled.
+        """
         if self._ready:
             return
-        latest = time.monotonic() + _START_SECONDS
+        latest = time.monotonic() + self.start_seconds
         while not (reply := self._message(_GLANCE_SECONDS)):
             if cancel.cancelled or time.monotonic() > latest:
                 self.kill()
                 cancel.raise_if_cancelled()
-                raise EngineUnavailable(f"the query worker has not started within {_START_SECONDS:.0f} s; the machine may be overloaded")
+                raise EngineUnavailable(
+                    f"the query worker has not started within {self.start_seconds:.0f} s; the machine may be overloaded"
+                )
         if "ready" not in reply:
             self.kill()
             raise ReaderGone
@@ -143,7 +143,7 @@ class WorkerProcess:
                 raise QueryCancelled("the query was cancelled")
             if time.monotonic() >= deadline:
                 self._stop()
-                raise QueryTimeout(_too_slow())
+                raise QueryTimeout(too_slow())
 
     def _stop(self) -> None:
         """Interrupt; a worker that does not answer in time, deep in one long function, is killed."""
@@ -181,7 +181,7 @@ class WorkerProcess:
         size: int = HEADER.unpack_from(self._received)[0]
         if size > _REPLY_BYTES:
             self.kill()
-            raise _failure("result_size")
+            raise failure("result_size")
         if len(self._received) < HEADER.size + size:
             return None
         message: dict[str, Any] = json.loads(self._received[HEADER.size : HEADER.size + size])
@@ -193,9 +193,9 @@ class WorkerProcess:
         code = -self._process.returncode
         self.kill()
         if code == signal.SIGXCPU:
-            return QueryTimeout(_too_slow())
+            return QueryTimeout(too_slow())
         if code == signal.SIGABRT:  # what a failed allocation in a thread of the engine ends in
-            return _failure("memory")
+            return failure("memory")
         return EngineUnavailable(f"the query worker has ended (signal {max(code, 0)}); ask again")
 
 
@@ -205,27 +205,6 @@ def _is_ending(pid: int) -> bool:
         return ") Z" in Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:  # no such process, or no /proc
         return False
-
-
-def _failure(word: str) -> QueryError:
-    """The error of a reply; an unknown word is no reason to trust it."""
-    if word == "interrupted":
-        return QueryTimeout(_too_slow())
-    if word == "memory":
-        return QueryTooLarge("the query needs more memory than MEDFLOW_QUERY_MEMORY allows; ask for fewer rows, groups or columns")
-    if word == "result_size":
-        return QueryTooLarge("the result is too big to be sent; ask for fewer rows or columns")
-    reason: FailureReason = next((known for known in _FAILURES if known == word), "engine")
-    return QueryFailed(reason, _FAILURES[reason])
-
-
-def too_long() -> QueryFailed:
-    """The error of SQL beyond SQL_BYTES."""
-    return QueryFailed("syntax", f"the SQL is longer than {SQL_BYTES} bytes; shorten it")
-
-
-def _too_slow() -> str:
-    return "the query took longer than its time limit (MEDFLOW_QUERY_TIMEOUT_S) and was stopped; ask for less, or raise the limit"
 
 
 def _table(reply: dict[str, Any], elapsed: float) -> Table:

@@ -33,7 +33,7 @@ def build(order: dict[str, Any]) -> None:
         NotBuilt: a data file is gone or damaged, or disk or memory do not suffice.
     """
     target = Path(order["path"])
-    with _workshop(target.parent.parent) as workshop, _problems_told():
+    with _workshop(target.parent.parent) as workshop, _problems_told(order):
         made, described = workshop / "reader.duckdb", workshop / "reader.json"
         _copy(order, made)
         rows = {table["name"]: table["rows"] for table in order["tables"]}
@@ -85,12 +85,12 @@ def _copy(order: dict[str, Any], file: Path) -> None:
 
 
 def _open_remote(database: duckdb.DuckDBPyConnection, order: dict[str, Any]) -> None:
-    """Let DuckDB read an object store by the client that PyIceberg uses too, with its credentials."""
-    schemes = {path.split("://")[0] for table in order["tables"] for path in table["files"] if "://" in path}
-    for scheme in schemes:
-        import fsspec  # type: ignore[import-untyped]  # it ships no types; loaded only for a remote warehouse
+    """Let DuckDB read from S3, by the client that the build uses too."""
+    if any("://" in path for table in order["tables"] for path in table["files"]):
+        from medflow.lakehouse.duckdb_files import open_s3
+        from medflow.lakehouse.storage import Storage
 
-        database.register_filesystem(fsspec.filesystem(scheme))
+        open_s3(database, Storage(**order.get("storage", {})))
 
 
 def _select(table: dict[str, Any]) -> str:
@@ -123,7 +123,7 @@ def _make_durable(file: Path) -> None:
 
 
 @contextmanager
-def _problems_told() -> Iterator[None]:
+def _problems_told(order: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException:
@@ -133,6 +133,11 @@ def _problems_told() -> Iterator[None]:
         told = "the disk is full; free space below MEDFLOW_HOME" if full else "a data file is gone or unreadable; check MEDFLOW_WAREHOUSE"
         raise NotBuilt(told) from None
     except duckdb.Error as error:
+        from medflow.lakehouse.duckdb_files import s3_problem
+        from medflow.lakehouse.storage import Storage
+
+        if problem := s3_problem(error, Storage(**order.get("storage", {}))):
+            raise NotBuilt(problem) from None
         raise NotBuilt(f"a data file does not fit its table ({type(error).__name__}); run `medflow verify`") from None
 
 

@@ -14,13 +14,14 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
 
 from medflow.lakehouse.releases import Release, ReleasedTable, read_release, release_stamp
+from medflow.lakehouse.storage import Storage
 from medflow.settings import Settings
 from rag_backend.engines.base import Cancellation, EngineUnavailable, ReadPolicy
 
@@ -44,7 +45,7 @@ class ReaderFiles:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._folder = settings.home / FOLDER
+        self._folder, self._storage = settings.home / FOLDER, Storage.of(settings)
         self._lock = threading.Lock()
         self._builds: dict[Path, Future[None]] = {}
         self._made: dict[int, str] = {}  # release -> when it was made, which tells releases of two lakes apart
@@ -118,8 +119,9 @@ class ReaderFiles:
             return
         path.unlink(missing_ok=True)  # of another lake: gone before the new description stands
         with self._catalog() as catalog:
-            order = _order(read_release(catalog, release), policy)
-        place = {"path": str(path), "memory": self._settings.memory, "threads": self._settings.cores, "made": self._made_at(release)}
+            order = _order(read_release(catalog, release, self._storage), policy)
+        limits = {"memory": self._settings.memory, "threads": self._settings.cores}
+        place = {"path": str(path), "storage": asdict(self._storage), "made": self._made_at(release), **limits}
         _run_builder(order | place)
         _clear_old(self._folder, built=release)
 

@@ -34,6 +34,7 @@ class Policy:
     """Grants of a role, and the hash that names them."""
 
     tables: Mapping[str, tuple[str, ...]]
+    role: str = "clerk"
 
     @property
     def hash(self) -> str:
@@ -57,7 +58,8 @@ ORDERS = {
     "birth": "int",
 }
 CLERK = Policy({"shop.orders": tuple(name for name in ORDERS if name not in ("buyer", "birth")), "shop_gold.numbers": ("n", "word")})
-OWNER = Policy({"shop.orders": tuple(ORDERS), "shop_gold.numbers": ("n", "word"), "shop.diary": ("entry",)})
+OWNER = Policy({"shop.orders": tuple(ORDERS), "shop_gold.numbers": ("n", "word"), "shop.diary": ("entry",)}, "owner")
+COLUMNS = {"shop.orders": list(ORDERS), "shop_gold.numbers": ["n", "word"], "shop.diary": ["entry"], "shop.empty": ["nothing"]}
 
 
 def order_rows() -> dict[str, list]:
@@ -106,15 +108,26 @@ _ARROW = {
 def publish(home: Path, number: int = 1, many: int = MANY, made: datetime = datetime(2026, 7, 1, tzinfo=UTC)) -> Settings:
     """Release `number` of the shop below `home`; `many` rows of numbers tell releases apart."""
     settings = load_settings(home=home, memory="512MB", threads=2)
+    tables = {name: _table(home, types, rows) for name, (types, rows) in contents(many).items()}
+    publish_release(settings, Release(number, None, None, f"b{number}", "load", made.date(), made, "d", {}, tables))
+    return settings
+
+
+def contents(many: int = MANY) -> dict[str, tuple[Mapping[str, str], Mapping[str, list]]]:
+    """Every table of the shop: its types, and its rows by column."""
     numbers = {"n": list(range(many)), "word": [f"word {n % 7}" for n in range(many)]}
-    tables = {
-        "shop.orders": _table(home, ORDERS, order_rows()),
-        "shop_gold.numbers": _table(home, {"n": "bigint", "word": "string"}, numbers),
-        "shop.diary": _table(home, {"entry": "string"}, {"entry": [f"{CANARY}-diary"]}),
-        "shop.empty": _table(home, {"nothing": "string"}, {"nothing": []}),
+    return {
+        "shop.orders": (ORDERS, order_rows()),
+        "shop_gold.numbers": ({"n": "bigint", "word": "string"}, numbers),
+        "shop.diary": ({"entry": "string"}, {"entry": [f"{CANARY}-diary"]}),
+        "shop.empty": ({"nothing": "string"}, {"nothing": []}),
     }
-    release = Release(number, None, None, f"b{number}", "load", made.date(), made, "d", {}, tables)
-    manifest = home / f"release-{number}.json"
+
+
+def publish_release(settings: Settings, release: Release) -> None:
+    """Put a release's manifest in HOME and its row in the ledger."""
+    number, made = release.number, release.created_at
+    manifest = settings.home / f"release-{number}.json"
     manifest.write_text(release.to_json(), encoding="utf-8")
     engine = connect(settings.catalog)
     create_ledger(engine)
@@ -122,15 +135,19 @@ def publish(home: Path, number: int = 1, many: int = MANY, made: datetime = date
     with writing(engine) as connection:
         connection.execute(insert(RELEASES).values(manifest=str(manifest), **row))
     engine.dispose()
-    return settings
 
 
 def _table(home: Path, types: Mapping[str, str], columns: Mapping[str, list]) -> ReleasedTable:
     """Two files, so that a table is more than one."""
-    whole = pa.table({name: pa.array(columns[name], _ARROW[kind]) for name, kind in types.items()})
+    whole = arrow_table(types, columns)
     half = (whole.num_rows + 1) // 2
     listed = [_file(home, part) for part in (whole.slice(0, half), whole.slice(half)) if part.num_rows]
     return ReleasedTable(1, "", tuple(ReleasedColumn(n, *column) for n, column in enumerate(types.items(), 1)), tuple(listed))
+
+
+def arrow_table(types: Mapping[str, str], columns: Mapping[str, list]) -> pa.Table:
+    """The rows, typed."""
+    return pa.table({name: pa.array(columns[name], _ARROW[kind]) for name, kind in types.items()})
 
 
 def _file(home: Path, rows: pa.Table) -> DataFileInfo:
