@@ -7,7 +7,7 @@ DEV := $(VENV)/.installed-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-live check fast lint types docs bench icd10cm packages clean
+.PHONY: help demo test test-full test-live check fast lint types docs bench services icd10cm packages clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,6 +19,7 @@ test: packages $(DEV)  ## all set-up and all tests; long suites as a fixed seede
 	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/engines tests/planners tests/model tests/agents tests/definitions tests/examples tests/library tests/api tests/cache tests/retrieval tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
 	@$(BIN)/pytest tests/pipeline tests/small_cells tests/injections tests/eval -n $(WORKERS) --dist worksteal
 	@$(BIN)/pytest tests/spark --ignore tests/spark/test_bench.py  # minutes: test-full runs it
+	@$(BIN)/pytest tests/service_mode  # one set of servers for all
 
 test-full: packages $(DEV)  ## the same with whole counts
 	@TEST_COUNTS=full $(BIN)/pytest tests --ignore tests/live -n $(WORKERS) --dist worksteal
@@ -40,6 +41,9 @@ types: $(DEV)
 docs: $(DEV)  ## write the reference pages from knowledge_base/
 	@$(BIN)/python tools/reference_pages.py
 
+services: packages $(DEV)  ## start every server of service mode for development; prints the settings to export
+	@$(BIN)/python -m tests.services
+
 bench: $(DEV)  ## measure the same files and rules four ways (minutes; CLAIMS=100000)
 	@$(BIN)/medflow bench --claims $(or $(CLAIMS),100000)
 
@@ -57,7 +61,8 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 $(DEV): $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,spark]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,spark,services,airflow]'
 	@touch $@
 
 packages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medflow.generate import SampleRequest, generate
-from spark_jobs.landing import land
+from spark_jobs.landing import Landing, land
 from tests.support.lake import Lake
 
 
@@ -15,6 +15,6 @@ def banks_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     folder = tmp_path_factory.mktemp("bank")
     generate(SampleRequest(claims=10_000, seed=7, out=folder / "files"))
     lake = Lake(folder / "lake")
-    land(folder / "files", lake.landing, lake.site().knowledge_base.layouts, lambda _: None)
+    land(folder / "files", Landing.local(lake.landing), lake.site().knowledge_base.layouts, lambda _: None)
     lake.run()
     return lake
