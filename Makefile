@@ -16,13 +16,14 @@ demo: $(STAMP)  ## make the environment, generate sample claims, run the pipelin
 	@$(BIN)/medflow demo
 
 test: packages $(DEV)  ## all set-up and all tests; long suites as a fixed seeded sample (what CI runs)
-	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/engines tests/planners tests/model tests/agents tests/definitions tests/examples tests/library tests/api tests/cache tests/retrieval tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
+	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/planners tests/model tests/agents tests/definitions tests/examples tests/library tests/api tests/cache tests/retrieval tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
 	@$(BIN)/pytest tests/pipeline tests/small_cells tests/injections tests/eval -n $(WORKERS) --dist worksteal
 	@$(BIN)/pytest tests/spark --ignore tests/spark/test_bench.py  # minutes: test-full runs it
-	@$(BIN)/pytest tests/service_mode  # one set of servers for all
+	@$(BIN)/pytest tests/engines tests/service_mode  # one set of servers for all
 
-test-full: packages $(DEV)  ## the same with whole counts
-	@TEST_COUNTS=full $(BIN)/pytest tests --ignore tests/live -n $(WORKERS) --dist worksteal
+test-full:  ## the same with whole counts (hours)
+	@TEST_COUNTS=full $(MAKE) test
+	@TEST_COUNTS=full $(BIN)/pytest tests/spark/test_bench.py
 
 test-live: $(DEV)  ## 20 questions with the real model; needs ANTHROPIC_API_KEY, costs some cents
 	@$(BIN)/pytest tests/live

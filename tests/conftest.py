@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.lake import Lake
 
+pytest_plugins = ["tests.services.fixtures"]
+
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:

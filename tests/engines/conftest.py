@@ -16,7 +16,6 @@ from rag_backend.engines.spark import SparkEngine
 from rag_backend.engines.trino import TrinoEngine
 from tests.engines.iceberg_shop import publish_tables
 from tests.engines.shop import CLERK, COLUMNS, OWNER, Policy, publish
-from tests.service_mode.conftest import *  # noqa: F403  (its servers, under their names)
 from tests.services.localstack import ACCESS_KEY, SECRET_KEY, WAREHOUSE, LocalStack
 from tests.services.postgres import Postgres
 from tests.services.trino import Trino
