@@ -43,7 +43,8 @@ def eval_bank(ctx: click.Context, /, bank: Path, data: str | None, **chosen: Any
     with ExitStack() as stack, progress() as tell:
         settings = stack.enter_context(_sample_lake(ctx, data, tell)) if data else settings_of(ctx)
         tell("opening the release")
-        settings = settings.model_copy(update={"planner": chosen["planner"] or settings.planner})
+        # nothing kept: the second wording of a question would be as fast as its cache
+        settings = settings.model_copy(update={"planner": chosen["planner"] or settings.planner, "cache": "none://"})
         model = stack.enter_context(_model(settings, chosen["record"], chosen["replay"]))
         by_role = {role: stack.enter_context(opened(settings, role, model=model)).services for role in ROLES}
         questions = Bank.of(bank, by_role["analyst"].release)
