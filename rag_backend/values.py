@@ -1,6 +1,6 @@
 """What only a release knows of the words that people use: values of dimensions and the days that dates span.
 
-Read through the same engine and policy as any question; kept beside the reader file, since a release never changes.
+Read through the embedded engine, under the same policy as any question; kept beside the reader file, since a release never changes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FORMAT = "2"  # of the kept file: another number, and it is read from the relea
 
 @dataclass(frozen=True)
 class ReleaseView:
-    """One release as one role sees it, through an engine; `seconds` is what one statement may take."""
+    """One release as one role sees it, through the embedded engine; `seconds` is what one statement may take."""
 
     release: Release
     policy: Policy

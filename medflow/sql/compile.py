@@ -8,15 +8,16 @@ from typing import Literal
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import UnsupportedError
 
-Dialect = Literal["duckdb", "spark"]
+Dialect = Literal["duckdb", "spark", "trino"]
 
 
 def compile_sql(text: str, dialect: Dialect) -> str:
     """The Spark SQL `text` for one engine.
 
     Raises:
-        sqlglot.errors.SqlglotError: it does not parse.
+        sqlglot.errors.SqlglotError: it does not parse; UnsupportedError: the engine has nothing that gives the same.
     """
     tree = sqlglot.parse_one(text, read="spark")
     return tree.transform(_DIFFERENCES[dialect], copy=False).sql(dialect)
@@ -39,4 +40,20 @@ def _for_spark(node: exp.Expr) -> exp.Expr:
     return node
 
 
-_DIFFERENCES: dict[Dialect, Callable[[exp.Expr], exp.Expr]] = {"duckdb": _for_duckdb, "spark": _for_spark}
+def _for_trino(node: exp.Expr) -> exp.Expr:
+    # Trino's percentiles are approximate: another number under the same name.
+    if isinstance(node, (exp.Quantile, exp.Median, exp.PercentileCont, exp.PercentileDisc)):
+        raise UnsupportedError("Trino has no exact percentiles")
+    if isinstance(node, exp.AddMonths):
+        return exp.DateAdd(this=node.this, expression=node.expression, unit=exp.Literal.string("MONTH"))
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "MAKE_DATE":
+        day: exp.Expr = exp.cast(exp.Literal.string("1970-01-01"), "date")
+        for unit, first, number in zip(("YEAR", "MONTH", "DAY"), (1970, 1, 1), node.expressions, strict=True):
+            day = exp.DateAdd(
+                this=day, expression=exp.Sub(this=number, expression=exp.Literal.number(first)), unit=exp.Literal.string(unit)
+            )
+        return day
+    return node
+
+
+_DIFFERENCES: dict[Dialect, Callable[[exp.Expr], exp.Expr]] = {"duckdb": _for_duckdb, "spark": _for_spark, "trino": _for_trino}

@@ -7,8 +7,9 @@ from typing import cast
 
 from medflow.specs.policy import Policy
 from medflow.sql.compile import Dialect, compile_sql
+from rag_backend.agents.generator import turned_to_spare, written
 from rag_backend.agents.turn import Notice, Refusal, Services, Turn
-from rag_backend.agents.validator import proof_of
+from rag_backend.agents.validator import proof_of, validator
 from rag_backend.cache.keys import counts_key
 from rag_backend.cache.results import Result
 from rag_backend.engines.base import Cell, EngineUnavailable, Query, QueryTimeout, QueryTooLarge, Table
@@ -32,6 +33,8 @@ def executor(turn: Turn, services: Services) -> Turn:
     """
     if turn.approved is None and turn.kept is None:
         return turn
+    if turn.on_spare and services.spare is not None:
+        return executor(turn, services.on_spare)
     try:
         turn, table = _measured(turn, services)
         if services.policy.suppress_below is not None and turn.query is not None and (turn.query.metrics or turn.query.having):
@@ -41,8 +44,18 @@ def executor(turn: Turn, services: Services) -> Turn:
     except (QueryTimeout, QueryTooLarge) as error:
         return replace(turn, refusal=Refusal("over_limit", str(error)))
     except EngineUnavailable as error:
+        if services.spare is not None and turn.compiled is not None and turn.lane == "semantic":
+            return _asked_of_spare(turn, services)
         return replace(turn, refusal=Refusal("engine_unavailable", str(error)))
     return replace(turn, table=table, notices=(*turn.notices, *_cut(table)))
+
+
+def _asked_of_spare(turn: Turn, services: Services) -> Turn:
+    """The same typed query by the spare engine. SQL that somebody wrote is not asked again: its dialect would be another."""
+    turn = turned_to_spare(turn, services, "could not be asked")
+    if turn.kept is None:
+        turn = validator(written(turn, services), services)
+    return turn if turn.refusal else executor(turn, services)
 
 
 def _measured(turn: Turn, services: Services) -> tuple[Turn, Table]:

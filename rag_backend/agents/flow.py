@@ -67,13 +67,13 @@ EDGES: Mapping[str, Callable[[Turn], str]] = {
 }
 
 
-def walk(turn: Turn, services: Services) -> Turn:
-    """From the question to its end, agent after agent; `trace` keeps each one's milliseconds.
+def walk(turn: Turn, services: Services, begin: str = "router") -> Turn:
+    """From the question, or a later agent, to the end, agent after agent; `trace` keeps each one's milliseconds.
 
     Raises:
         QueryCancelled: the asker gave up, between agents or within one.
     """
-    name = "router"
+    name = begin
     while name:
         turn.cancel.raise_if_cancelled()
         begun = time.perf_counter()

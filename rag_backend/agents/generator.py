@@ -6,8 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
+from sqlglot.errors import UnsupportedError
+
 from medflow.sql.compile import Dialect, compile_sql
-from rag_backend.agents.turn import Refusal, Services, Turn
+from rag_backend.agents.turn import Notice, Refusal, Services, Turn
+from rag_backend.cache.keys import result_key
 from rag_backend.query.compile import compile_query, compile_unshaped
 from rag_backend.query.problems import problems_of
 from rag_backend.query.sources import admissible, tables_of
@@ -39,7 +42,28 @@ def generator(turn: Turn, services: Services) -> Turn:
         return replace(turn, refusal=Refusal("not_permitted", told))
     # Where small cells are masked, that comes first: order and thresholds would tell what is behind them.
     compiled = (compile_unshaped if masked else compile_query)(query, open_to_role[0], services.tables)
-    return replace(turn, compiled=compiled, sql=compile_sql(compiled.sql, cast("Dialect", services.engine.dialect)))
+    return written(replace(turn, compiled=compiled), services)
+
+
+def written(turn: Turn, services: Services) -> Turn:
+    """The turn with the SQL of its compiled query for the engine that it is asked of; the spare one, where the first has no such SQL."""
+    assert turn.compiled is not None
+    try:
+        return replace(turn, sql=compile_sql(turn.compiled.sql, cast("Dialect", services.chosen(turn).engine.dialect)))
+    except UnsupportedError:
+        if services.spare is None or turn.on_spare:
+            raise
+        return written(turned_to_spare(turn, services, "has no exact form of this question"), services)
+
+
+def turned_to_spare(turn: Turn, services: Services, why: str) -> Turn:
+    """The turn as it is asked of the spare engine, which is said; its table is kept under that engine's name."""
+    spare = services.on_spare
+    told = Notice("engine_fallback", f"the query engine {services.engine.name} {why}: {spare.engine.name} has answered instead")
+    key = turn.key
+    if key and turn.query is not None:
+        key = result_key(turn.query, services.view, engine=spare.engine_key, rows=services.limits.rows)
+    return replace(turn, on_spare=True, key=key, approved=None, notices=(*turn.notices, told))
 
 
 def _open_at_the_end(query: TypedQuery, services: Services) -> TypedQuery:

@@ -41,11 +41,11 @@ def router(turn: Turn, services: Services) -> Turn:
     if isinstance(outcome, Greeting):
         return replace(turn, route="greeting", kind="greeting", outcome=outcome)
     if isinstance(outcome, AdHoc):
-        return replace(turn, route="data", lane="ad_hoc", outcome=outcome, sql=outcome.sql, notices=(*turn.notices, _UNVERIFIED))
+        return replace(turn, route="data", lane="ad_hoc", outcome=outcome, sql=outcome.sql, notices=(*turn.notices, UNVERIFIED))
     return replace(turn, route="data", outcome=outcome)
 
 
-_UNVERIFIED = Notice(
+UNVERIFIED = Notice(
     "unverified", "a model wrote this query by itself: it may read what the role may, but nobody has checked what it counts"
 )
 

@@ -66,6 +66,8 @@ class Services:
     """What finds declarations near a text; without it, nothing is proposed but what the planner proposes."""
     asks: Reader | None = None
     """What reads questions, where that is not the planner alone."""
+    spare: QueryEngine | None = None
+    """What is asked where the engine cannot answer; it needs no server."""
     wording: Wording | None = None
     """What puts an explanation in words of its own; the template stands without it."""
 
@@ -83,6 +85,16 @@ class Services:
     def counting_view(self) -> View:
         """The same release under the policy that the service counts by."""
         return replace(self.view, policy=self.policy.counting.hash if self.policy.counting else "")
+
+    @cached_property
+    def on_spare(self) -> Services:
+        """The same, asking the spare engine, with proofs in its dialect."""
+        assert self.spare is not None
+        return replace(self, engine=self.spare, spare=None, proofs={})
+
+    def chosen(self, turn: Turn) -> Services:
+        """These services, or those on the spare engine, as the turn is asked."""
+        return self.on_spare if turn.on_spare and self.spare is not None else self
 
     @cached_property
     def engine_key(self) -> str:
@@ -140,6 +152,8 @@ class Turn:
     """Under which the measured table is kept; '' = it is not."""
     kept: Result | None = None
     """The measured table, where it came from the cache: then there is no SQL to approve or to run."""
+    on_spare: bool = False
+    """Whether it is asked of the spare engine."""
     compiled: Compiled | None = None
     approved: Approved | None = None
     table: Table | None = None
