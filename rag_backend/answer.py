@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from medflow.specs.semantic import SemanticModel
+from rag_backend.agents.charts import chart_of
 from rag_backend.agents.turn import Services, Turn
 from rag_backend.labels import labelled
 
@@ -32,6 +34,7 @@ def lane_of(turn: Turn) -> str:
 def answer_of(turn: Turn, services: Services) -> dict[str, Any]:
     """The answer's fields; what does not apply is empty."""
     query, parts = turn.query, (turn, *turn.others)
+    asked = services.chosen(next((part for part in parts if part.on_spare), turn)).engine
     return {
         "kind": turn.kind,
         "status": status_of(turn),
@@ -44,8 +47,8 @@ def answer_of(turn: Turn, services: Services) -> dict[str, Any]:
         "examples": list(turn.examples) if lane_of(turn) == "certified" else [],
         **_table_of(turn, services.model),
         "parts": [_part_of(part, services) for part in parts] if turn.others else [],
-        "dialect": services.engine.dialect,
-        "engine": services.engine.name,
+        "dialect": asked.dialect,
+        "engine": asked.name,
         "options": [{"id": o.id, "label": o.label, "typed_query": o.query.model_dump(mode="json")} for o in turn.options],
         "findings": [{"kind": f.kind, "text": f.text, "cells": [list(cell) for cell in f.cells]} for f in turn.findings],
         "explanation": "\n".join(part.explanation for part in parts if part.explanation),
@@ -86,9 +89,15 @@ def _table_of(turn: Turn, model: SemanticModel) -> dict[str, Any]:
         "rows": [_row(row, columns, model) for row in (table.rows if table else [])],
         "row_count": len(table.rows) if table else 0,
         "truncated": bool(table and table.truncated),
+        "chart": _chart(turn, model),
         "masked_columns": list(dict.fromkeys(column for _, column, _ in turn.suppressed)),
         "suppressed_cells": [list(cell) for cell in turn.suppressed],
     }
+
+
+def _chart(turn: Turn, model: SemanticModel) -> dict[str, Any] | None:
+    chart = chart_of(turn, model)
+    return {**asdict(chart), "y": list(chart.y)} if chart else None
 
 
 def _columns(turn: Turn) -> list[dict[str, Any]]:

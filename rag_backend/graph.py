@@ -23,6 +23,7 @@ from rag_backend.agents.flow import AGENTS, EDGES
 from rag_backend.agents.turn import Services, Turn
 from rag_backend.engines.base import Cancellation
 from rag_backend.query.typed_query import TypedQuery
+from rag_backend.steps import Step, Tell, summary_of, untold
 
 _CLARIFY = "clarify"
 
@@ -39,11 +40,12 @@ class State(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Work:
-    """What one run has beside its state: the services of a release and a role, who asks, and the off switch."""
+    """What one run has beside its state: the services of a release and a role, who asks, the off switch, and who hears of each step."""
 
     services: Services
     cancel: Cancellation
     user: str = ""
+    tell: Tell = untold
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,13 @@ def _node(name: str) -> Callable[..., Command[str]]:
     """An agent as a node, which says where it goes next: the same function that the command line walks to, and the same edge."""
 
     def node(state: State, runtime: Runtime[Work]) -> Command[str]:
-        turn, begun = state["turn"], time.perf_counter()
+        turn, work, begun = state["turn"], runtime.context, time.perf_counter()
         turn.cancel.raise_if_cancelled()
-        turn = AGENTS[name](turn, runtime.context.services)
-        turn = replace(turn, trace=(*turn.trace, (name, (time.perf_counter() - begun) * 1000)))
+        work.tell(Step(name))
+        turn = AGENTS[name](turn, work.services)
+        took = (time.perf_counter() - begun) * 1000
+        turn = replace(turn, trace=(*turn.trace, (name, took)))
+        work.tell(Step(name, took, summary_of(name, turn)))
         changed: State = {"turn": turn}
         if turn.options and not EDGES[name](turn):
             changed["options"] = [{"id": one.id, "label": one.label, "typed_query": _plain(one.query)} for one in turn.options]

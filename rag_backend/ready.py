@@ -64,15 +64,44 @@ def refresh(settings: Settings, today: date, report: Callable[[str], None]) -> R
     return Refreshed(release, index["mode"], index["notice"], tuple(ready))
 
 
-def keep_ready(assistants: Assistants, today: Callable[[], date], stopped: Cancellation, over: threading.Event) -> None:
-    """Look for a new release every few seconds until `over`; a lake that cannot be read now is looked at again."""
+class Ahead:
+    """The approved questions that have an answer with rows, of the release that was looked at last. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Assistant | None, tuple[str, ...], bool] = (None, (), False)
+
+    def begin(self, assistant: Assistant) -> None:
+        """Another release: none of its questions has been answered yet."""
+        self._of = (assistant, (), False)
+
+    def add(self, question: str) -> None:
+        """A question has been answered."""
+        assistant, answered, _ = self._of
+        self._of = (assistant, (*answered, question), False)
+
+    def end(self) -> None:
+        """All have been asked."""
+        self._of = (*self._of[:2], True)
+
+    def answered(self, assistant: Assistant) -> tuple[tuple[str, ...], bool]:
+        """The questions that were answered by this assistant, and whether all have been asked."""
+        looked_at, answered, whole = self._of
+        return (answered, whole) if looked_at is assistant else ((), False)
+
+
+def keep_ready(assistants: Assistants, today: Callable[[], date], ahead: Ahead, stopped: Cancellation, *, over: threading.Event) -> None:
+    """Look for a new release every few seconds until `over`; a lake that cannot be read now is looked at again. Every approved question
+    is asked, also where nothing is kept: `ahead` hears of those that have an answer.
+    """
     ready: Assistant | None = None
     while not over.is_set():
         with suppress(MedflowError):
             newest = assistants.current()
             if newest is not ready:
                 newest.check()
-                answered_ahead(newest, assistants.approved_questions, today(), stopped)
+                ahead.begin(newest)
+                _asked(newest, assistants.approved_questions, today(), stopped, tell=ahead.add)
+                ahead.end()
                 ready = newest
         over.wait(LOOK_EVERY_S)
 
@@ -83,17 +112,24 @@ def answered_ahead(assistant: Assistant, questions: tuple[str, ...], today: date
     Raises:
         QueryCancelled: the switch was thrown.
     """
-    alone = assistant.without_model()
-    if not alone.services.caches.keeps:
-        return 0
-    answered = 0
+    return _asked(assistant, questions, today, cancel) if assistant.services.caches.keeps else 0
+
+
+def _asked(
+    assistant: Assistant, questions: tuple[str, ...], today: date, cancel: Cancellation, *, tell: Callable[[str], None] = lambda _: None
+) -> int:
+    """Ask questions without a model, one after the other; how many were answered. `tell` hears of those whose answer has rows."""
+    alone, answered = assistant.without_model(), 0
     for question in questions:
         try:
-            answered += alone.ask(question, today, cancel, user=_NOBODY)["status"] == "answered"
+            answer = alone.ask(question, today, cancel, user=_NOBODY)
         except QueryCancelled:
             raise
         except MedflowError:  # of one question; the others are answered all the same, and whoever asks this one is told
             continue
+        answered += answer["status"] == "answered"
+        if answer["status"] == "answered" and answer["row_count"]:
+            tell(question)
     return answered
 
 

@@ -40,9 +40,9 @@ class Publication:
     declarations: str
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[FileKey] = ()
+    result: Mapping[str, Any] = field(default_factory=dict)
     waived: Sequence[str] = ()
     expires: Sequence[int] = ()
-    result: Mapping[str, Any] = field(default_factory=dict)
 
 
 def publish(lake: Lake, ledger: Ledger, lock: WriterLock, publication: Publication) -> int:

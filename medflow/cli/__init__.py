@@ -28,6 +28,7 @@ COMMANDS = {
     "setup": ("setup", "Set up vectors, which help to find what a question is about."),
     "refresh": ("refresh", "Bring the assistant to the current release, before somebody asks."),
     "serve": ("serve", "Answer questions over HTTP, on this machine alone."),
+    "ui": ("ui", "Start the page and the API behind it; an empty lake gets sample claims first."),
     "eval": ("eval", "Put a bank of questions to the assistant and score it."),
     "maintain": ("maintain", "Compact tables, expire old releases, delete files that nothing needs."),
     "bench": ("bench", "Measure the same files and rules four ways on this machine."),

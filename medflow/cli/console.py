@@ -38,9 +38,14 @@ def site_of(ctx: click.Context, **arguments: Any) -> Site:
     return Site.open(settings_of(ctx, **arguments))
 
 
+def utc_now() -> datetime:
+    """The instant that it is."""
+    return datetime.now(UTC)
+
+
 def utc_today() -> date:
     """The day that it is in UTC."""
-    return datetime.now(UTC).date()
+    return utc_now().date()
 
 
 def parse_date(text: str | None) -> date:

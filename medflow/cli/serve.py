@@ -7,10 +7,10 @@ from contextlib import closing
 
 import click
 
-from medflow.cli.console import json_option, model_of, print_json, settings_of, utc_today
+from medflow.cli.console import json_option, model_of, print_json, settings_of, utc_now
 from medflow.errors import MissingExtraError
 
-_PACKAGES = ("fastapi", "fastapi_swagger", "langgraph", "uvicorn")
+_PACKAGES = ("fastapi", "fastapi_swagger", "langgraph", "uvicorn", "websockets")
 
 
 @click.command()
@@ -23,9 +23,10 @@ def serve(ctx: click.Context, role: str, host: str, port: int | None, as_json: b
     """Answer questions over HTTP, for who is on this machine, until it is stopped."""
     try:
         from rag_backend.api import server
-        from rag_backend.api.routes import Desk
+        from rag_backend.api.desk import Desk
         from rag_backend.checkpoints import conversations
         from rag_backend.graph import Graph
+        from rag_backend.records import records_of
     except ModuleNotFoundError as missing:
         if missing.name not in _PACKAGES:
             raise
@@ -39,11 +40,12 @@ def serve(ctx: click.Context, role: str, host: str, port: int | None, as_json: b
         model_of(settings) as model,
         closing(Assistants(settings, role, model)) as lake,
         conversations(settings.app_db) as kept,
+        records_of(settings.app_db) as records,
     ):
         name, number = listening.getsockname()[:2]
         url = f"http://{f'[{name}]' if ':' in name else name}:{number}"
         try:
-            server.serve(Desk(lake, utc_today, Graph(kept)), listening, lambda: _tell(url, role, as_json))
+            server.serve(Desk(lake, utc_now, Graph(kept), records), listening, lambda: _tell(url, role, as_json))
         except SystemExit as ended:
             return int(ended.code or 0)
     return 0

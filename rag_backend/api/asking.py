@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -24,19 +24,27 @@ class Asking:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="question")
         self._places = threads + waiting
 
-    async def run(self, request: Request, work: Callable[[Cancellation], Result]) -> Result:
-        """The result of the work.
+    async def run(self, request: Request, work: Callable[[Cancellation], Result], cancel: Cancellation | None = None) -> Result:
+        """The result of the work, which stops when who sent the request is gone.
 
         Raises:
-            ProblemError: all places are taken. QueryCancelled: the asker has gone, or the server ends.
+            ProblemError: all places are taken. QueryCancelled: the asker has gone or given up, or the server ends.
+        """
+        return await self.until(_gone(request), work, cancel or Cancellation())
+
+    async def until(self, left: Coroutine[Any, Any, object], work: Callable[[Cancellation], Result], cancel: Cancellation) -> Result:
+        """The result of the work, which stops when `left` ends, or at its switch.
+
+        Raises:
+            as `run`.
         """
         if not self._places:
+            left.close()
             raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many questions at once; ask again", {"Retry-After": "1"})
         self._places -= 1
-        cancel = Cancellation()
         working: asyncio.Future[Any] = asyncio.get_running_loop().run_in_executor(self._pool, work, cancel)
         working.add_done_callback(lambda one: one.cancelled() or one.exception())  # also where nobody is left to be told
-        gone: asyncio.Future[Any] = asyncio.ensure_future(_gone(request))
+        gone: asyncio.Future[Any] = asyncio.ensure_future(left)
         try:
             await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
             if not working.done():

@@ -28,6 +28,7 @@ def _of_our_time(day: date) -> date:
 
 
 Day = Annotated[date, BeforeValidator(_written_day), AfterValidator(_of_our_time), Field(strict=False)]
+AnswerId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
@@ -35,7 +36,6 @@ class Body(BaseModel):
     """A request's body. The role is the server's: none can be named."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-    conversation_id: Name | None = Field(default=None, description="the conversation that this belongs to; a new one where it is absent")
 
     @model_validator(mode="before")
     @classmethod
@@ -48,7 +48,14 @@ class Body(BaseModel):
         return value
 
 
-class AskBody(Body):
+class Asked(Body):
+    """What every question may say of itself."""
+
+    conversation_id: Name | None = Field(default=None, description="the conversation that this belongs to; a new one where it is absent")
+    answer_id: AnswerId | None = Field(default=None, description="what the answer is to be called: 32 hex digits of your own choice")
+
+
+class AskBody(Asked):
     """Exactly one of `question`, `typed_query` and `option_id`."""
 
     question: str | None = Field(default=None, description="a question in plain words, at most 1,000 characters")
@@ -66,10 +73,18 @@ class AskBody(Body):
         return self
 
 
-class SqlBody(Body):
+class SqlBody(Asked):
     """One SELECT in the engine's dialect."""
 
     sql: str
+
+
+class FeedbackBody(Body):
+    """What an asker thinks of an answer; of several ratings the last one counts."""
+
+    answer_id: AnswerId
+    rating: int = Field(ge=1, le=5)
+    reason: str = Field(default="", max_length=500)
 
 
 class Problem(BaseModel):
@@ -92,6 +107,16 @@ class Column(BaseModel):
     kind: str
 
 
+class Chart(BaseModel):
+    """How rows are drawn: marks and names of columns, nothing that runs. `point` has a metric on both axes."""
+
+    mark: Literal["bar", "line", "area", "point", "table"]
+    x: str
+    y: list[str]
+    color: str
+    title: str
+
+
 class Answer(BaseModel):
     """An answer; a refusal is one too. Decimals are text at full scale, dates ISO, rates numbers; a masked cell is null."""
 
@@ -110,6 +135,7 @@ class Answer(BaseModel):
     rows: list[list[Any]]
     row_count: int
     truncated: bool
+    chart: Chart | None
     options: list[dict[str, Any]]
     explanation: str
     release: dict[str, Any]
@@ -142,6 +168,20 @@ class Tables(BaseModel):
     tables: list[ReadableTable]
 
 
+class Cancelled(BaseModel):
+    """The question has been told to stop."""
+
+    answer_id: str
+    cancelled: Literal[True] = True
+
+
+class Rated(BaseModel):
+    """The rating that counts."""
+
+    answer_id: str
+    rating: int
+
+
 class Health(BaseModel):
     """The process is up."""
 
@@ -153,3 +193,5 @@ class Readiness(BaseModel):
 
     status: Literal["ready"] = "ready"
     release: int
+    engine: str
+    notice: str = Field(default="", description="what is not as it should be, while questions are answered all the same")

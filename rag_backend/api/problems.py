@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from medflow.errors import CatalogError, MedflowError, UsageError
+from rag_backend.app_database import RecordsUnavailable
 from rag_backend.engines.base import EngineUnavailable, QueryCancelled, QueryError, QueryFailed
 
 _LOG = logging.getLogger("rag_backend.api")
@@ -30,11 +31,12 @@ _SAID = {
 
 
 class ProblemError(HTTPException):
-    """A request that ends without an answer; `slug` names the kind of problem."""
+    """A request that ends without an answer; `slug` names the kind of problem, `errors` say what is wrong in a body."""
 
     def __init__(self, status: HTTPStatus, slug: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, detail, headers)
         self.slug = slug
+        self.errors: list[dict[str, str]] = []
 
 
 class ProblemResponse(JSONResponse):
@@ -50,6 +52,9 @@ def told_of(error: MedflowError) -> ProblemError:
     if isinstance(error, QueryCancelled):
         return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "cancelled", "the question was cancelled")
     _LOG.error("%s: %s", type(error).__name__, error)
+    if isinstance(error, RecordsUnavailable):
+        told = "the application's database does not answer, so nothing can be asked now; the server's log says more"
+        return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "storage-unavailable", told)
     if isinstance(error, (CatalogError, UsageError)):
         return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no-release", _UNREADABLE)
     if isinstance(error, (EngineUnavailable, QueryError)):
@@ -65,18 +70,39 @@ def unexpected(error: BaseException) -> ProblemError:
     return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", "the server has made a mistake; its log says where")
 
 
-def rendered(problem: HTTPException) -> ProblemResponse:
-    """A problem as a reply."""
-    return _response(problem, problem.detail if isinstance(problem, ProblemError) else _SAID.get(HTTPStatus(problem.status_code), ""))
+def problem_of(error: BaseException) -> HTTPException:
+    """Any error as its asker may hear it."""
+    if isinstance(error, HTTPException):
+        return error
+    return told_of(error) if isinstance(error, MedflowError) else unexpected(error)
 
 
-def _response(problem: HTTPException, detail: str, errors: list[dict[str, str]] | None = None) -> ProblemResponse:
+def content_of(problem: HTTPException) -> dict[str, Any]:
+    """A problem's fields."""
     title = HTTPStatus(problem.status_code).phrase
-    slug = problem.slug if isinstance(problem, ProblemError) else title.lower().replace(" ", "-")
+    ours = problem if isinstance(problem, ProblemError) else None
+    detail = ours.detail if ours else _SAID.get(HTTPStatus(problem.status_code), "")
+    slug = ours.slug if ours else title.lower().replace(" ", "-")
     content: dict[str, Any] = {"type": f"urn:medflow:problem:{slug}", "title": title, "status": problem.status_code}
     content |= {"detail": detail} if detail else {}
-    content |= {"errors": errors} if errors else {}
-    return ProblemResponse(content, problem.status_code, headers=problem.headers)
+    return content | ({"errors": ours.errors} if ours and ours.errors else {})
+
+
+def rendered(problem: HTTPException) -> ProblemResponse:
+    """A problem as a reply."""
+    return ProblemResponse(content_of(problem), problem.status_code, headers=problem.headers)
+
+
+def invalid(found: Sequence[Any]) -> ProblemError:
+    """What pydantic finds wrong in a request, each with a pointer."""
+    if any(one["type"] == "json_invalid" for one in found):
+        return ProblemError(HTTPStatus.BAD_REQUEST, "not-json", "the body is not JSON")
+    named = any(one["loc"][-1:] == ("role",) for one in found)
+    detail = "no request names a role: it is the one that the server was started with" if named else "the request is not as declared"
+    problem = ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail)
+    told = [{"pointer": _pointer(one["loc"]), "detail": one["msg"].removeprefix("Value error, ")} for one in found]
+    problem.errors = told[:_ERRORS_SHOWN]
+    return problem
 
 
 def install(app: FastAPI) -> None:
@@ -98,13 +124,7 @@ def _of_the_house(_: Request, error: Exception) -> ProblemResponse:
 
 def _invalid(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)
-    found = error.errors()
-    if any(one["type"] == "json_invalid" for one in found):
-        return rendered(ProblemError(HTTPStatus.BAD_REQUEST, "not-json", "the body is not JSON"))
-    named = any(one["loc"][-1:] == ("role",) for one in found)
-    detail = "no request names a role: it is the one that the server was started with" if named else "the request is not as declared"
-    errors = [{"pointer": _pointer(one["loc"]), "detail": one["msg"].removeprefix("Value error, ")} for one in found]
-    return _response(ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail), detail, errors[:_ERRORS_SHOWN])
+    return rendered(invalid(error.errors()))
 
 
 def _pointer(place: tuple[str | int, ...]) -> str:

@@ -11,11 +11,12 @@ import uvicorn
 
 from medflow.errors import UsageError
 from rag_backend.api.app import create_app
-from rag_backend.api.routes import Desk
+from rag_backend.api.desk import Desk
 
 LOOPBACK = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1", "::1": "::1"}
 _SECONDS_TO_END = 5
 _LONGEST_HEAD = 16_384
+_LONGEST_MESSAGE = 1_000_000  # beyond it a socket is closed; what is longer than a body may be is refused before
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -44,7 +45,9 @@ def serve(desk: Desk, on: socket.socket, tell: Callable[[], None]) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=_LONGEST_MESSAGE,
+        ws_per_message_deflate=False,
         http="h11",
         h11_max_incomplete_event_size=_LONGEST_HEAD,
         timeout_graceful_shutdown=_SECONDS_TO_END,

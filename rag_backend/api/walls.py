@@ -23,7 +23,7 @@ _HEADERS = {
 
 
 class Walls:
-    """Lets a request through that was sent to one of `hosts` (name:port), from no other site, with a body of at most 64,000 bytes."""
+    """Lets a request or a socket through that was sent to one of `hosts` (name:port), from no other site; a body has up to 64,000 bytes."""
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
@@ -31,6 +31,9 @@ class Walls:
         self._origins = frozenset(f"http://{host}" for host in self._hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -57,6 +60,13 @@ class Walls:
                 raise ConnectionError("the reply was broken off") from None
             await rendered(unexpected(error))(scope, receive, sending)
 
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A socket is opened for whom a request would be let through; the messages are counted where they are read."""
+        if problem := self._refused(Headers(scope=scope)):
+            await rendered(problem)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
     def _refused(self, headers: Headers) -> ProblemError | None:
         # A page of another site can point a name of its own at this machine (DNS rebinding): the name that was asked for tells.
         if headers.getlist("host") not in [[host] for host in self._hosts]:
@@ -65,10 +75,11 @@ class Walls:
         if any(origin not in self._origins for origin in headers.getlist("origin")):
             return ProblemError(HTTPStatus.FORBIDDEN, "cross-origin", "pages of other sites may not ask this server")
         length = headers.get("content-length", "")
-        return _too_long() if length.isascii() and length.isdigit() and int(length[:20]) > BODY_BYTES else None
+        return too_long() if length.isascii() and length.isdigit() and int(length[:20]) > BODY_BYTES else None
 
 
-def _too_long() -> ProblemError:
+def too_long() -> ProblemError:
+    """What is told of a body, or a message of a socket, that is too long."""
     told = f"a body has at most {BODY_BYTES:,} bytes"
     return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-long", told, {"Connection": "close"})
 
@@ -83,7 +94,7 @@ def _bounded(receive: Receive) -> Receive:
         seen += len(message.get("body", b""))
         if seen > BODY_BYTES:
             await _drained(receive)
-            raise _too_long()
+            raise too_long()
         return message
 
     return receiving

@@ -125,7 +125,7 @@ def test_tables_are_those_of_the_role(server: Server, small: Lake) -> None:
 
 def test_health_and_readiness(server: Server) -> None:
     assert server.client.get("/health").json() == {"status": "up"}
-    assert server.client.get("/ready").json() == {"status": "ready", "release": 1}
+    assert server.client.get("/ready").json() == {"status": "ready", "release": 1, "engine": "duckdb", "notice": ""}
 
 
 def test_the_role_is_the_server_s(small: Lake) -> None:
@@ -147,7 +147,9 @@ def test_the_pages(server: Server) -> None:
     for name in ("/docs", "/redoc", "/"):
         server.problem(server.client.get(name), 404)
     paths = server.client.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/ask", "/sql", "/tables", "/health", "/ready"}
+    asked = {"/ask", "/ask/{answer_id}/cancel", "/sql", "/answers/{answer_id}", "/answers/{answer_id}/download", "/feedback"}
+    known = {"/tables", "/examples", "/metrics-catalog", "/values", "/health", "/ready"}
+    assert set(paths) == asked | known | {f"/pipeline/{name}" for name in ("releases", "batches", "files", "quality", "quarantine")}
 
 
 def test_replies_are_for_the_asker_alone(server: Server) -> None:

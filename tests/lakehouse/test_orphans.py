@@ -174,7 +174,6 @@ def test_a_file_that_cannot_be_deleted_is_told(small, monkeypatch):
     """What the storage says becomes a message; the next call goes on."""
     load(small, 1)
     orphan(small, _PLACES[0], timedelta(days=9))
-    from fsspec.implementations.local import LocalFileSystem
 
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
