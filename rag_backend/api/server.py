@@ -1,4 +1,4 @@
-"""Listens on this machine's loopback, and nowhere else as long as nobody has to say who they are."""
+"""Listens on this machine's loopback, or inside a closed network of containers, as long as nobody has to say who they are."""
 
 from __future__ import annotations
 
@@ -19,15 +19,20 @@ _LONGEST_HEAD = 16_384
 _LONGEST_MESSAGE = 1_000_000  # beyond it a socket is closed; what is longer than a body may be is refused before
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens on a loopback address; port 0 takes a free one.
+def listening(host: str, port: int, *, inside: bool = False) -> socket.socket:
+    """A socket that listens on a loopback address, or in a container on all of its addresses; port 0 takes a free one.
 
     Raises:
         UsageError: the address is not this machine's own, or the port is taken.
     """
+    if inside:
+        return _bound("0.0.0.0", port, "this container")
     if host not in LOOPBACK:
         raise UsageError(f"--host {host} is refused: without log-in only this machine may ask; allowed: {', '.join(LOOPBACK)}")
-    address = LOOPBACK[host]
+    return _bound(LOOPBACK[host], port, host)
+
+
+def _bound(address: str, port: int, host: str) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         return socket.create_server((address, port), family=family, backlog=128)
@@ -35,10 +40,13 @@ def listening(host: str, port: int) -> socket.socket:
         raise UsageError(f"port {port} of {host} cannot be used: {error.strerror}; choose another one (--port, MEDFLOW_API_PORT)") from None
 
 
-def serve(desk: Desk, on: socket.socket, tell: Callable[[], None]) -> None:
-    """Answer until SIGINT or SIGTERM; then end what is under way, the worker processes too. `tell` is called when it listens."""
+def serve(desk: Desk, on: socket.socket, tell: Callable[[], None], names: tuple[str, ...] = ()) -> None:
+    """Answer until SIGINT or SIGTERM; then end what is under way, the worker processes too. `tell` is called when it listens.
+
+    `names` are those that a closed network knows this machine by, beside the loopback's own.
+    """
     port = on.getsockname()[1]
-    hosts = [f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")]
+    hosts = [f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]", *names)]
     config = uvicorn.Config(
         create_app(desk, hosts),
         log_level="warning",
