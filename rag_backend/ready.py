@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
@@ -100,7 +101,7 @@ def keep_ready(assistants: Assistants, today: Callable[[], date], ahead: Ahead, 
             if newest is not ready:
                 newest.check()
                 ahead.begin(newest)
-                _asked(newest, assistants.approved_questions, today(), stopped, tell=ahead.add)
+                _asked(newest, assistants.approved_questions, today(), stopped, tell=ahead.add, rest=over.wait)
                 ahead.end()
                 ready = newest
         over.wait(LOOK_EVERY_S)
@@ -116,11 +117,20 @@ def answered_ahead(assistant: Assistant, questions: tuple[str, ...], today: date
 
 
 def _asked(
-    assistant: Assistant, questions: tuple[str, ...], today: date, cancel: Cancellation, *, tell: Callable[[str], None] = lambda _: None
+    assistant: Assistant,
+    questions: tuple[str, ...],
+    today: date,
+    cancel: Cancellation,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+    rest: Callable[[float], object] = lambda _: None,
 ) -> int:
-    """Ask questions without a model, one after the other; how many were answered. `tell` hears of those whose answer has rows."""
+    """Ask questions without a model, one after the other; how many were answered. `tell` hears of those whose answer has rows; `rest` is
+    called between two with the seconds that the last one took, so that whoever asks meanwhile has at least half of the machine.
+    """
     alone, answered = assistant.without_model(), 0
     for question in questions:
+        begun = time.perf_counter()
         try:
             answer = alone.ask(question, today, cancel, user=_NOBODY)
         except QueryCancelled:
@@ -130,6 +140,7 @@ def _asked(
         answered += answer["status"] == "answered"
         if answer["status"] == "answered" and answer["row_count"]:
             tell(question)
+        rest(time.perf_counter() - begun)
     return answered
 
 

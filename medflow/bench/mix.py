@@ -81,7 +81,8 @@ def _share(name: str, replies: Sequence[Reply]) -> Share:
 def part_of(answers: MixAnswers) -> Part:
     """One row a share; a text that was not answered is told: then the figures are of no whole day."""
     day = answers.all
-    title = f"{answers.claims:,} claims, {day.asked} askings of the question mix, {day.texts} texts; nothing kept before"
+    asked = f"{answers.claims:,} claims, {day.asked} askings of the question mix, {day.texts} texts"
+    title = f"{asked}; nothing kept before but the approved questions"
     rows = [
         (s.name, str(s.asked), str(s.texts), str(s.hits), f"{s.hit_rate:.1%}", f"{s.p50_ms:,.1f}", f"{s.p95_ms:,.1f}")
         for s in answers.shares

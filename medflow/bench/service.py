@@ -21,6 +21,7 @@ from medflow.errors import MedflowError
 _MEDFLOW = [sys.executable, "-m", "medflow"]
 _JSON = {"Content-Type": "application/json"}
 _PATIENCE_S = 120.0
+_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,10 @@ class Service:
         return Reply(question, answer["status"], milliseconds, answer["cached"], answer["planner"], notices)
 
     def wait_until_ready(self) -> None:
-        """Have the release opened."""
+        """Have the release opened, and the approved questions answered ahead: they would be at work beside the first ones asked."""
         self._sent("GET", "/ready")
+        while not self._sent("GET", "/examples").get("complete", True):
+            time.sleep(_AGAIN_S)
 
     def _sent(self, method: str, path: str, body: Mapping[str, str] | None = None) -> dict[str, Any]:
         self._connection.request(method, path, json.dumps(body) if body else None, _JSON if body else {})

@@ -102,7 +102,7 @@ def _page(port: int, api_url: str) -> Iterator[subprocess.Popen[str]]:
     if place is None or place.origin is None:
         raise MedflowError("the page is not installed beside the command: install MedFlow again")
     command = [sys.executable, "-m", "streamlit", "run", str(Path(place.origin).with_name("app.py"))]
-    command += ["--server.port", str(port), "--server.address", _HOST, "--server.headless", "true"]
+    command += ["--server.port", str(port), "--server.address", _HOST, "--logger.level", "error"]
     with _running(command, stdout=subprocess.DEVNULL, env=child_environment(api_url=api_url)) as page:
         yield page
 

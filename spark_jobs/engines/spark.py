@@ -30,7 +30,7 @@ from medflow.specs.table import Column, TableSpec
 from medflow.sql.compile import compile_sql
 from spark_jobs.engines.base import Digest, Item, Result, WriteTarget
 from spark_jobs.engines.spark_cluster import WorkerWatch
-from spark_jobs.engines.spark_errors import FAILURES, told
+from spark_jobs.engines.spark_errors import FAILURES, told, while_it_lives
 from spark_jobs.engines.spark_launch import WORK_FOLDER, is_local
 from spark_jobs.engines.spark_read import read_files, schema_with_ids
 from spark_jobs.engines.spark_session import spark_session
@@ -60,11 +60,15 @@ class SparkEngine:
         """An engine in this process's session. It works in the local folder, or in the warehouse where executors are elsewhere.
 
         Raises:
-            as `spark_session`.
+            CatalogError: Spark's process has ended. Others as `spark_session`.
         """
-        session = spark_session(settings)
-        alone = is_local(str(session.sparkContext.master))
-        work = str(folder) if alone else f"{warehouse_location(settings.warehouse)}/{WORK_FOLDER}/{uuid.uuid4().hex}"
+        with while_it_lives():
+            session = spark_session(settings)
+        if is_local(str(session.sparkContext.master)):
+            folder.mkdir(parents=True, exist_ok=True)
+            work = str(folder)
+        else:
+            work = f"{warehouse_location(settings.warehouse)}/{WORK_FOLDER}/{uuid.uuid4().hex}"
         return cls(session, work, Storage.of(settings))
 
     def frame(self, relation: str, schema: pa.Schema, files: Sequence[FileToFrame]) -> list[Framing]:

@@ -35,7 +35,6 @@ def model() -> Iterator[ScriptedModel]:
 def asked(model: ScriptedModel, small: Lake) -> Iterator[Server]:
     """A server whose questions that model reads; its queries may take ten minutes."""
     with serving(small, planner="claude", model_base_url=model.url, query_timeout_s="600") as server:
-        assert until(lambda: server.client.get("/examples").json()["complete"], 240)  # else its own questions keep it busy
         yield server
 
 
@@ -64,7 +63,7 @@ def test_a_message_stops_the_query(asked: Server) -> None:
         talk.say(type="cancel", id="one")
         ended = talk.hear()
         assert (ended["id"], ended["type"], ended["problem"]["type"]) == ("one", "error", "urn:medflow:problem:cancelled")
-        assert until(lambda: is_idle(asked))
+        assert until(lambda: is_idle(asked), 120)
         talk.ask("SELECT", "three", conversation_id="next")
         while talk.hear()["type"] not in ("answer", "error"):
             pass
@@ -80,7 +79,7 @@ def test_a_closed_socket_stops_the_query(asked: Server) -> None:
             assert is_busy(asked)
             if rude:
                 talk.connection.socket.close()
-        assert until(lambda: is_idle(asked))
+        assert until(lambda: is_idle(asked), 120)
 
 
 def test_a_closed_socket_stops_the_call_of_the_model(asked: Server, model: ScriptedModel) -> None:
@@ -104,7 +103,7 @@ def test_an_answer_s_id_stops_the_question(asked: Server) -> None:
         asked.problem(httpx.post(f"{asked.url}/ask", json=body), 409)
         assert httpx.post(address).json() == {"answer_id": name, "cancelled": True}
         assert asked.problem(long.result(), 503)["type"] == "urn:medflow:problem:cancelled"
-    assert until(lambda: is_idle(asked))
+    assert until(lambda: is_idle(asked), 120)
     asked.problem(httpx.post(address), 404)
     answer = asked.client.get(f"/answers/{name}").json()
     assert (answer["status"], answer["reason_code"], answer["rows"]) == ("failed", "cancelled", [])

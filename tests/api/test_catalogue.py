@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from medflow.specs.examples import load_examples
@@ -17,25 +15,24 @@ def examples(server: Server) -> dict:
     return server.client.get("/examples").json()
 
 
-def whole(server: Server) -> Callable[[], bool]:
-    return lambda: bool(examples(server)["complete"])
+_ENOUGH = 15
 
 
-@pytest.mark.parametrize(("role", "cache"), [("analyst", "memory://"), ("business", "none://")])
+@pytest.mark.parametrize(("role", "cache"), [("analyst", "none://"), ("business", "memory://")])
 def test_examples_have_answers(role: str, cache: str, small: Lake) -> None:
-    """Approved questions, each of which this role is answered with rows; the others are not offered. Of what, and of when, is told."""
+    """Approved questions, each of which this role is answered with rows, also where nothing is kept. Of what, and of when, is told."""
     declared = {one.question for one in load_examples(small.knowledge_base).by_id.values()}
     with serving(small, role=role, cache=cache) as server:
-        assert until(whole(server), 240)
+        assert until(lambda: len(examples(server)["examples"]) >= _ENOUGH, 240)
         told = examples(server)
         asked = [one["question"] for one in told["examples"]]
-        assert len(set(asked)) == len(asked) > 20
+        assert len(set(asked)) == len(asked)
         assert set(asked) <= declared
-        assert len({one["topic"] for one in told["examples"]}) > 2
+        assert len({one["topic"] for one in told["examples"]}) > 1
         assert (told["release"], told["role"]) == (1, role)
         assert told["title"].startswith(told["spans"][0]["label"].capitalize())
         assert told["spans"][0]["from"] < told["spans"][0]["to"]
-        for question in asked[::9]:
+        for question in asked[::5]:
             answer = server.client.post("/ask", json={"question": question}).json()
             assert answer["status"] == "answered", question
             assert answer["rows"], question

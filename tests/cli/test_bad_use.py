@@ -57,7 +57,7 @@ def test_broken_declarations(loaded: Lake, tmp_path: Path) -> None:
 
 def test_an_unknown_setting(lake: Lake) -> None:
     """A misspelt setting is not passed over."""
-    assert "unknown setting MEDFLOW_CATALOGUE; allowed: MEDFLOW_API_PORT" in told(
+    assert "unknown setting MEDFLOW_CATALOGUE; allowed: MEDFLOW_AIRFLOW_URL" in told(
         lake.command("status", environment={"MEDFLOW_CATALOGUE": "x"}), 2
     )
 
