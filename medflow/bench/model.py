@@ -63,9 +63,10 @@ def run_model(order: Order, questions: Sequence[str], endpoint: ScriptedEndpoint
 
 
 def _settings(endpoint: ScriptedEndpoint) -> dict[str, str]:
-    """One call an answer: no second model words it, and neither time nor tokens end it."""
+    """One call an answer: no second model words it, neither time nor tokens end it, and no answer is found instead."""
     return {
         "MEDFLOW_PLANNER": "claude",
+        "MEDFLOW_CACHE": "none://",  # what was answered ahead would be in it
         "MEDFLOW_MODEL_LIGHT": "",
         "MEDFLOW_MODEL_BASE_URL": endpoint.url,
         "MEDFLOW_MODEL_TIMEOUT_S": str(endpoint.seconds + _PATIENCE_S),
@@ -90,5 +91,5 @@ def part_of(answers: ModelAnswers) -> Part:
     own = (answers.own_p50_ms, answers.own_p95_ms, answers.own_longest_ms)
     whole = tuple(value + answers.seconds * 1000 for value in own)
     rows = [(name, *(f"{value:,.1f}" for value in values)) for name, values in (("our own share", own), ("whole answer", whole))]
-    title = f"{asked} that takes {answers.seconds:g} s; nothing kept before"
+    title = f"{asked} that takes {answers.seconds:g} s; nothing kept"
     return Part(title, COLUMNS, tuple(rows), tuple(f"left out: {other}" for other in answers.others))

@@ -23,7 +23,7 @@ def read_whole_release(engine: Engine, number: int | None = None, storage: Stora
 
 def check_whole(release: Release, storage: Storage) -> None:
     """Raises CatalogError: files that the release names are gone or cut off; how many, the first of them, and what to do."""
-    named = {table.metadata: -1 for table in release.tables.values()}
+    named = {table.metadata: -1 for table in release.tables.values() if table.metadata}  # a table of plain files has none
     named |= {file.path: file.bytes for table in release.tables.values() for file in table.data_files}
     sizes: dict[str, int] = {}
     for table in release.tables.values():
@@ -38,7 +38,7 @@ def check_whole(release: Release, storage: Storage) -> None:
 
 def _sizes(table: ReleasedTable, storage: Storage) -> Mapping[str, int]:
     """Address -> bytes of the table's files that are there: in a bucket one listing tells them all."""
-    paths = [openable(path) for path in (table.metadata, *table.files)]
+    paths = [openable(path) for path in (table.metadata, *table.files) if path]
     if not is_remote(table.metadata):
         return {path: Path(path).stat().st_size for path in paths if Path(path).is_file()}
     place = folder(table.metadata.rpartition("/metadata/")[0], storage)

@@ -96,6 +96,7 @@ def _silence() -> None:
 
     logging.getLogger("py4j").propagate = False
     logging.getLogger("py4j").addHandler(logging.NullHandler())
+    logging.getLogger().addFilter(lambda record: "py4j" not in Path(record.pathname).parts)  # it also writes to the root logger itself
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         PySparkLogger.getLogger(name).disabled = True
 

@@ -40,13 +40,13 @@ _COUNTED = {"metrics": [{"id": "claim_count"}]}
         ({"typed_query": {**_COUNTED, "having": [{"metric": "claim_count", "op": "gt", "value": float("nan")}]}}, "JSON can hold"),
         ("claims", "dictionary"),
         (["claims"], "dictionary"),
-        (None, "dictionary"),
+        (None, "dictionary|Field required"),  # as the release of FastAPI words it
     ],
 )
 def test_a_body_that_is_not_as_declared(body: Any, told: str, server: Server) -> None:
     """422, with a pointer to what is wrong."""
     problem = server.problem(server.client.post("/ask", content=json.dumps(body), headers=_JSON), 422)
-    assert told in json.dumps(problem)
+    assert any(one in json.dumps(problem) for one in told.split("|"))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{nope}", b"\xff\xfe\x00\x01", b'{"question": "\xc3\x28"}', b"[" * 50_000])

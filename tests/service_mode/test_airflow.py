@@ -91,9 +91,10 @@ def test_clearing_a_finished_run_changes_nothing(airflow_scene: Scene) -> None:
     """`silver` of a published batch, and all that follows, run again and find it published."""
     airflow, before = airflow_scene.airflow, airflow_scene.lake.content()
     run = airflow_scene.started()[0]
+    tries = airflow.tries(CLAIMS, run)["silver"]
     airflow.clear(CLAIMS, run, ["silver"])
     assert airflow.wait(CLAIMS, run) == "success"
-    assert airflow.tries(CLAIMS, run)["silver"] == 2
+    assert airflow.tries(CLAIMS, run)["silver"] == tries + 1
     assert airflow.xcom(CLAIMS, run, "silver")["release"] == 1
     assert (airflow_scene.release, airflow_scene.lake.content()) == (1, before)
 
@@ -124,7 +125,7 @@ def test_killed_tasks_are_tried_again(airflow_scene: Scene) -> None:
     os.kill(parent_of(parent_of(gold)), signal.SIGKILL)
     assert airflow.wait(CLAIMS, run) == "success", airflow.states(CLAIMS, run)
     tries = airflow.tries(CLAIMS, run)
-    assert (tries["silver"], tries["gold"]) == (2, 2), tries
+    assert tries["silver"] > 1 and tries["gold"] > 1, tries
     assert scene.release == 2
     scene.agrees()
 
