@@ -7,7 +7,7 @@ DEV := $(VENV)/.installed-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-live check fast lint types docs bench services icd10cm packages clean
+.PHONY: help demo test test-full test-live check fast lint types docs bench services screenshots icd10cm packages clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,7 +19,7 @@ test: packages $(DEV)  ## all set-up and all tests; long suites as a fixed seede
 	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/planners tests/model tests/agents tests/definitions tests/examples tests/library tests/api tests/cache tests/retrieval tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
 	@$(BIN)/pytest tests/pipeline tests/small_cells tests/injections tests/eval -n $(WORKERS) --dist worksteal
 	@$(BIN)/pytest tests/spark --ignore tests/spark/test_bench.py  # minutes: test-full runs it
-	@$(BIN)/pytest tests/engines tests/service_mode  # one set of servers for all
+	@$(BIN)/pytest tests/engines tests/ui tests/service_mode  # one set of servers for all
 
 test-full:  ## the same with whole counts (hours)
 	@TEST_COUNTS=full $(MAKE) test
@@ -45,6 +45,9 @@ docs: $(DEV)  ## write the reference pages from knowledge_base/
 services: packages $(DEV)  ## start every server of service mode for development; prints the settings to export
 	@$(BIN)/python -m tests.services
 
+screenshots: packages $(DEV)  ## take the documentation's pictures of the page, light and dark (docs/images/)
+	@$(BIN)/python -m tests.ui.screenshots
+
 bench: $(DEV)  ## measure the same files and rules four ways (minutes; CLAIMS=100000)
 	@$(BIN)/medflow bench --claims $(or $(CLAIMS),100000)
 
@@ -63,7 +66,7 @@ $(STAMP): pyproject.toml
 
 $(DEV): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,spark,services,airflow]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,spark,services,airflow,ui]'
 	@touch $@
 
 packages:
