@@ -1,7 +1,7 @@
 """Orphans: files of the warehouse that nothing refers to any more, told from what is stored now, deleted once they are a day old.
 
-Looks below `<warehouse>/<namespace>/<table>/` and `<warehouse>/_releases/` only, and follows no link. What cannot be read, is
-missing or lies elsewhere stops it before the first deletion.
+Looks below `<warehouse>/<namespace>/<table>/`, `<warehouse>/_releases/` and `<warehouse>/_work/` only, and follows no link. What
+cannot be read, is missing or lies elsewhere stops it before the first deletion.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from spark_jobs.retention import current_tables, kept_releases
 from spark_jobs.stored_files import Listing, StoredFile, readable, warehouse
 
 RELEASES_FOLDER = "_releases"
+WORK_FOLDER = "_work"  # what executors of a cluster leave for each other; a run that died leaves it behind
 # A run at work writes files long before it commits them, and a reader may still be at what was just let go.
 GRACE = timedelta(hours=24)
 _CHECK_EVERY = 100  # deletions between two looks at the lock
@@ -50,7 +51,7 @@ class References:
 
 
 def sweep(lake: Lake, ledger: Ledger, lock: WriterLock, now: datetime) -> dict[str, Swept]:
-    """Delete the orphans that are older than the grace period at `now`; per table, and `_releases`, what went and what waits.
+    """Delete the orphans that are older than the grace period at `now`; per table, `_releases` and `_work`, what went and what waits.
 
     Raises:
         CatalogError: something that is referred to cannot be read or is not where it should be; nothing was deleted.
@@ -60,6 +61,7 @@ def sweep(lake: Lake, ledger: Ledger, lock: WriterLock, now: datetime) -> dict[s
     stored = warehouse(lake.warehouse, lake.storage)
     try:
         listings = {name: stored.below(folder) for name, folder in _folders(lake).items()}
+        listings |= {WORK_FOLDER: left} if (left := stored.below(WORK_FOLDER)).files else {}
         references = _references(lake, ledger)
         _check_presence(references, listings)
     except CatalogError as error:

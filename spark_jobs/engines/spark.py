@@ -31,13 +31,14 @@ from medflow.sql.compile import compile_sql
 from spark_jobs.engines.base import Digest, Item, Result, WriteTarget
 from spark_jobs.engines.spark_cluster import WorkerWatch
 from spark_jobs.engines.spark_errors import FAILURES, told, while_it_lives
-from spark_jobs.engines.spark_launch import WORK_FOLDER, is_local
+from spark_jobs.engines.spark_launch import is_local
 from spark_jobs.engines.spark_read import read_files, schema_with_ids
 from spark_jobs.engines.spark_session import spark_session
 from spark_jobs.engines.spark_tables import PrivateTables
 from spark_jobs.engines.spark_workers import FRAMED, FramedFiles, framing, mapped
 from spark_jobs.engines.spark_write import write_files
 from spark_jobs.intake import FileToFrame, Framing
+from spark_jobs.orphans import WORK_FOLDER
 
 _AT_A_TIME = 2
 _KEPT = StorageLevel.DISK_ONLY  # what does not fit in memory is read back whole blocks at a time: 3 million claims took more than the heap

@@ -12,7 +12,6 @@ from medflow.errors import UsageError
 from medflow.settings import Settings
 from spark_jobs.engines.spark_jars import iceberg_jars
 
-WORK_FOLDER = "_work"  # in the warehouse: what executors of a cluster leave for each other during a run
 # Cores of a small machine wait for each other when a result is cut into the usual 200 parts; adaptive execution joins small ones.
 PARTS_A_CORE = 4
 # A wide row's generated code is longer than what the JVM compiles by default.

@@ -33,6 +33,7 @@ _PLACES = (
     "toy/plain/data/x/p0=1/a.parquet",
     "toy/by_payer/metadata/a.avro",
     "_releases/7-3.json",
+    "_work/0a1b/claims.parquet",
     "toy/plain/metadata/00009-a.metadata.json",
 )
 
@@ -42,7 +43,7 @@ def test_an_orphan_goes_after_a_day_and_not_before(small, place):
     """By its own time against the given clock; until then it is told as waiting."""
     load(small, 1)
     path = orphan(small, place, timedelta())
-    name = "_releases" if place.startswith("_") else ".".join(place.split("/")[:2])
+    name = place.split("/")[0] if place.startswith("_") else ".".join(place.split("/")[:2])
     before = files(small)
     told = swept(small, datetime.now(UTC) + GRACE - timedelta(minutes=1))
     assert (told[name].files, told[name].waiting_files, told[name].waiting_bytes) == (0, 1, 11) and files(small) == before
