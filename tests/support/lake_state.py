@@ -26,7 +26,7 @@ def pointers(catalog: str) -> dict[str, str]:
             if not inspect(connection).has_table("iceberg_tables"):
                 return {}
             rows = connection.execute(text("SELECT table_namespace || '.' || table_name, metadata_location FROM iceberg_tables"))
-            return dict(rows.tuples().all())
+            return {row[0]: row[1] for row in rows}
     finally:
         engine.dispose()
 
