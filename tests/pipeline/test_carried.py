@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from medflow.lakehouse.batch_steps import BatchSteps, FinishedJob
 from spark_jobs.carried import Carried, Origin
+from spark_jobs.landing import Landing
 from spark_jobs.run import Batch, BatchFile, PayerFigures, QualityRow, Touched
 from tests.support.lake import Lake, order
 
@@ -19,8 +20,9 @@ _TEXT = st.text(max_size=12)
 _COUNT = st.integers(-(2**62), 2**62)
 _RATE = st.floats(allow_nan=False, allow_infinity=False)
 _MONTHS = st.none() | st.sets(st.dates(), max_size=4)
-_FILES = st.builds(BatchFile, _TEXT, _TEXT, _TEXT, st.just(Path("/")), st.dates(), _COUNT, _COUNT, _COUNT).map(
-    lambda file: replace(file, path=Path("/landing") / file.name)
+_LANDING = Landing.local(Path("/landing"))
+_FILES = st.builds(BatchFile, _TEXT, _TEXT, _TEXT, st.just(""), st.dates(), _COUNT, _COUNT, _COUNT).map(
+    lambda file: replace(file, path=_LANDING.at(file.name))
 )
 _BATCHES = st.builds(
     Batch,
@@ -64,7 +66,7 @@ def test_what_is_carried_comes_back_whole(carried: Carried) -> None:
     """Dates, sets, None and large numbers survive JSON; files are found in the landing folder of the job that reads it."""
     text = json.dumps(carried.to_json())
     assert "/landing" not in text
-    assert Carried.from_json(json.loads(text), Path("/landing")) == carried
+    assert Carried.from_json(json.loads(text), _LANDING) == carried
 
 
 def test_a_finished_job_comes_back_as_it_was_recorded(lake: Lake) -> None:
