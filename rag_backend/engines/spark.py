@@ -99,6 +99,10 @@ class _SparkProcess(WorkerProcess):
             self.kill()
             raise
 
+    def _stop(self) -> None:
+        """End the worker: Spark gives a cancelled job up before its tasks have ended, and they would hold the cores."""
+        self.kill()
+
     def order(self, limits: Limits) -> dict[str, Any]:
         return {**super().order(limits), "master": self._launch.master, "scratch": self._launch.scratch}
 
