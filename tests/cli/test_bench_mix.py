@@ -10,13 +10,14 @@ from medflow.specs.question_mix import MIX_FILE
 from tests.cli.test_bench import bench
 from tests.support.lake import Lake, copied_knowledge_base
 
-_MIX = """
+_STANDING = "denied claims by specialty, How many denied claims does each specialty have?"
+_MIX = f"""
 seed: 1
 askings: 12
-values: {year: {"2024": 1, "2025": 1, "2026": 1}, by: {payer: 1, claim status: 1}}
+values: {{year: {{"2024": 1, "2025": 1, "2026": 1}}, by: {{payer: 1, claim status: 1}}}}
 kinds:
-  standing: {about: x, how: again, weight: 2, questions: [{wordings: [claims by payer, How many claims does each payer have?]}]}
-  single: {about: x, how: once, weight: 1, questions: [{wordings: ["members by {by} in {year}"]}]}
+  standing: {{about: x, how: again, weight: 2, questions: [{{wordings: [{_STANDING}]}}]}}
+  single: {{about: x, how: once, weight: 1, questions: [{{wordings: ["members by {{by}} in {{year}}"]}}]}}
 """
 
 
@@ -59,7 +60,7 @@ def test_a_day_is_asked(tmp_path: Path) -> None:
 
 def test_a_day_that_is_not_understood_fails(tmp_path: Path) -> None:
     """The text is named, the exit code is 1, and no figure is kept."""
-    lake = asking(tmp_path, _MIX.replace("claims by payer, How many claims does each payer have?", "forecast the claims"))
+    lake = asking(tmp_path, _MIX.replace(_STANDING, "forecast the claims"))
     done = lake.command("bench", "--claims", "300", "--only", "mix")
     assert done.returncode == 1
     assert "NOT ANSWERED: forecast the claims" in done.stdout
