@@ -22,10 +22,10 @@ from rag_backend.engines.base import Cancellation, Query, QueryTooLarge, ReadPol
 from rag_backend.engines.duckdb import memory_bytes
 from rag_backend.engines.duckdb_pool import WorkerPool
 from rag_backend.engines.duckdb_process import Limits, WorkerProcess
+from rag_backend.engines.one_select import check_one_select
 from rag_backend.engines.reader_files import FOLDER
 from rag_backend.engines.released import Releases
 from rag_backend.engines.spark_tables import private_tables
-from rag_backend.engines.trino import check_one_select
 
 _AT_ONCE = 2
 

@@ -11,7 +11,6 @@ import queue
 import re
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from rag_backend.engines.frames import packed, read_message
 
 _RESULT = "64m"
 _LEAST_MEMORY = 512 << 20  # Spark does not start with less
-_ASK_AGAIN = 0.05
 _TAKEN_OUT = ("reflect", "java_method", "try_reflect", "input_file_name", "input_file_block_start", "input_file_block_length")
 # The words that begin the lines of a SELECT's tree as Spark's parser makes it.
 _NODES = frozenset(
@@ -50,7 +48,7 @@ _CONDITIONS = {
     "UNSUPPORTED": "unsupported",
     "PARSE": "syntax",
 }
-_TEXTS = (("maxResultSize", "result_size"), ("OutOfMemory", "memory"), ("Java heap space", "memory"), ("cancelled", "interrupted"))
+_TEXTS = (("maxResultSize", "result_size"), ("OutOfMemory", "memory"), ("Java heap space", "memory"))
 
 
 class Refused(Exception):
@@ -58,51 +56,36 @@ class Refused(Exception):
 
 
 class Session:
-    """One Spark, one query at a time, and a second thread that listens for its cancellation."""
+    """One Spark, one query at a time, and a second thread that notices when the asker is gone. Who cancels ends this process."""
 
     def __init__(self, spark: SparkSession, out: int) -> None:
         self._spark, self._out = spark, out
         self._asked: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._running, self._cancelled = 0, 0
 
     def listen(self) -> None:
         """Take messages until the asker is gone; then end at once, whatever runs: the JVM ends with this process."""
         while message := read_message(sys.stdin.buffer):
-            if "cancel" in message:
-                self._cancelled = message["cancel"]
-                threading.Thread(target=self._interrupt, args=(message["cancel"],), daemon=True).start()
-            else:
-                self._asked.put(message)
+            self._asked.put(message)
         os._exit(0)
 
     def serve(self) -> None:
         """Answer queries one after the other."""
         while True:
-            asked = self._asked.get()
-            self._running = asked["id"]
-            reply = self._answer(asked)
-            self._running = 0
+            reply = self._answer(self._asked.get())
             _send(self._out, reply)
             if reply.get("failed") == "memory":  # the JVM has ended, or cannot be trusted any longer
                 os._exit(1)
-
-    def _interrupt(self, number: int) -> None:
-        while self._running == number:  # a job may begin after the first word
-            self._spark.sparkContext.cancelAllJobs()
-            time.sleep(_ASK_AGAIN)
 
     def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         try:
             check_select(self._spark, asked["sql"])
             frame = self._spark.sql(asked["sql"])
             columns = [(field.name, field.dataType.simpleString(), shape_of(field.dataType)) for field in frame.schema.fields]
-            if self._cancelled == asked["id"]:
-                raise Refused("interrupted")
             return _result(columns, frame.take(asked["rows"] + 1), asked["rows"])
         except Refused as refusal:
             return {"failed": str(refusal)}
         except Exception as error:  # Py4J, Java, socket errors of every kind
-            return {"failed": "interrupted" if self._cancelled == asked["id"] else reason_of(error)}
+            return {"failed": reason_of(error)}
 
 
 def check_select(spark: SparkSession, sql: str) -> None:

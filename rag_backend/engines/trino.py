@@ -10,14 +10,11 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-import sqlglot
-from sqlglot.errors import SqlglotError
-from sqlglot.tokenizer_core import TokenType
-
 from medflow.errors import UsageError
 from medflow.settings import Settings
 from rag_backend.engines.base import Cancellation, EngineUnavailable, Query, QueryError, ReadPolicy, ResultColumn, Table
-from rag_backend.engines.failures import SQL_BYTES, failure, too_long
+from rag_backend.engines.failures import failure
+from rag_backend.engines.one_select import check_one_select
 from rag_backend.engines.released import Releases
 from rag_backend.engines.trino_rules import LAKE, USERS, user_of
 from rag_backend.engines.trino_statement import Reply, Server, Statement, Until
@@ -26,7 +23,6 @@ from rag_backend.engines.trino_types import read_as
 _DOWN_SECONDS = 10.0  # a server that did not answer is not asked again at once
 _WALL_SECONDS = 30.0
 _MOST_COLUMNS = 20_000
-_BEGINNINGS = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN})
 _SEEN = "SELECT table_schema, table_name, column_name FROM information_schema.columns WHERE table_schema <> 'information_schema'"
 
 
@@ -108,22 +104,6 @@ def server_of(setting: str) -> tuple[Server, str]:
     if address.scheme != "trino" or not host or not port or address.password or address.path.strip("/") or address.query:
         raise UsageError("MEDFLOW_QUERY_ENGINE names no Trino server; allowed: trino://host:8081, or trino://users@host:8081")
     return Server(host, port), address.username or USERS
-
-
-def check_one_select(sql: str, dialect: str) -> None:
-    """Refuse what is not one SELECT before a server sees it.
-
-    Raises:
-        QueryFailed: `not_allowed`, or `syntax` where it is too long.
-    """
-    if len(sql.encode()) > SQL_BYTES:
-        raise too_long()
-    try:
-        tokens = sqlglot.tokenize(sql, read=dialect)
-    except SqlglotError:
-        raise failure("syntax") from None
-    if not tokens or tokens[0].token_type not in _BEGINNINGS or any(token.token_type == TokenType.SEMICOLON for token in tokens):
-        raise failure("not_allowed")
 
 
 def _table(reply: Reply, limit: int, started: float) -> Table:

@@ -11,8 +11,9 @@ from medflow.errors import UsageError
 from medflow.settings import load_settings, packaged_knowledge_base
 from medflow.specs.policy import load_policies
 from medflow.specs.tables import load_tables
+from rag_backend.engines.one_select import check_one_select
 from rag_backend.engines.opened import open_engines
-from rag_backend.engines.trino import check_one_select, server_of
+from rag_backend.engines.trino import server_of
 from rag_backend.engines.trino_files import packaged_rules, write_trino_files
 from rag_backend.engines.trino_rules import rules_of
 from rag_backend.engines.trino_types import read_as
