@@ -148,11 +148,8 @@ def _configuration(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.sql.adaptive.enabled": "true",
         # Iceberg's and Parquet's buffers are not counted as Spark's memory: they need room of their own.
         "spark.memory.fraction": "0.5",
-        "spark.sql.files.maxPartitionBytes": "32m",
         # What filters imply is worked out over every combination of a wide row's aliases: minutes and gigabytes for the rules.
         "spark.sql.constraintPropagation.enabled": "false",
-        # Listing files is done by the driver: a job for it costs more than it saves on a day's files.
-        "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
     }
     return shared if settings.submitted else shared | _launch_configuration(settings, scratch)
 
