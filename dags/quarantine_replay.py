@@ -23,9 +23,6 @@ run ends there. Where no line passes, `replay` is skipped and nothing changes. R
 _CHOSEN = ["--payer={{ params.payer }}", "--rule={{ params.rule }}", "--batch={{ params.batch }}"]
 
 
-_ROW = {"type": "string", "pattern": "^[0-9a-f]{6,64}$"}
-
-
 def _selected(view: Mapping[str, Any]) -> dict[str, Any]:
     """Counts alone: the list also names lines and files."""
     return {"lines": view["total"], "counts": view["counts"]}

@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Column, Engine, Float, Integer, MetaData, String, Table, insert, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from medflow.errors import CatalogError, MedflowError
-from medflow.lakehouse.database import connect, writing
+from medflow.lakehouse.database import connect, make_tables, writing
 from medflow.lakehouse.ledger_tables import UtcTimestamp
 from medflow.specs.declarations import digest_of
 
@@ -81,7 +81,7 @@ def keep(app_db: str, measured: Sequence[Measurement]) -> None:
         return
     rows = [{"name": one.name, "value": one.value, "unit": one.unit, "at": one.at, **asdict(one.on)} for one in measured]
     with opened(app_db, "written") as engine:
-        _create(engine)
+        make_tables(engine, _METADATA)
         with writing(engine) as connection:
             connection.execute(insert(_MEASUREMENTS), rows)
 
@@ -140,15 +140,3 @@ def version_of_declarations(root: Path) -> str:
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _create(engine: Engine) -> None:
-    """Make the table if it is missing. Two processes may do it at once."""
-    if inspect(engine).has_table(_MEASUREMENTS.name):
-        return
-    try:
-        with writing(engine) as connection:
-            _METADATA.create_all(connection)
-    except (ProgrammingError, IntegrityError):  # Postgres lets both try
-        if not inspect(engine).has_table(_MEASUREMENTS.name):
-            raise

@@ -1,15 +1,13 @@
-"""The application's database as what is written down there uses it: tables made once, texts that every database takes, one error."""
+"""The application's database as what is written down there uses it: texts that every database takes, and one error."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, MetaData, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from medflow.errors import CatalogError, MedflowError
-from medflow.lakehouse.database import making
 
 _LONGEST = 10_000  # characters of a text; a longer question or SELECT is refused anyway
 
@@ -29,14 +27,6 @@ def reached() -> Iterator[None]:
         yield
     except (CatalogError, SQLAlchemyError) as error:
         raise RecordsUnavailable(f"the application's database (MEDFLOW_APP_DB) cannot be used: {type(error).__name__}") from error
-
-
-def make_tables(engine: Engine, tables: MetaData) -> None:
-    """Make the tables that are missing. Several processes may do it at once."""
-    if all(inspect(engine).has_table(name) for name in tables.tables):
-        return
-    with making(engine) as connection:
-        tables.create_all(connection)
 
 
 def stored(text: str) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from medflow.lakehouse.database import APPLICATION, connect
-from rag_backend.app_database import make_tables
+from medflow.lakehouse.database import APPLICATION, connect, make_tables
 from rag_backend.ratings import RATINGS, Ratings
 from rag_backend.recipes import RECIPES, Recipes
 

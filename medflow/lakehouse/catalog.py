@@ -13,13 +13,13 @@ from pyiceberg.manifest import DataFile, ManifestContent, ManifestFile
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table
 from pyiceberg.typedef import EMPTY_DICT, Properties
-from sqlalchemy import Engine, inspect, or_, select
+from sqlalchemy import Engine, or_, select
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.exc import IntegrityError
 
 from medflow.errors import CatalogError
 from medflow.lakehouse.data_files import Partition, iceberg_partitions, partition_of
-from medflow.lakehouse.database import connect, making
+from medflow.lakehouse.database import connect, make_tables
 from medflow.lakehouse.locations import warehouse_location
 from medflow.lakehouse.storage import Storage
 from medflow.settings import Settings
@@ -55,9 +55,7 @@ class Lake:
     @cached_property
     def catalog(self) -> SqlCatalog:
         """PyIceberg's catalog on our engine: with our transactions, and errors that say what to do."""
-        if not inspect(self.engine).has_table(POINTERS.name):
-            with making(self.engine) as connection:
-                SqlCatalogBaseTable.metadata.create_all(connection)
+        make_tables(self.engine, SqlCatalogBaseTable.metadata)
         url = self.engine.url.render_as_string(hide_password=False)
         catalog = _Catalog(CATALOG, uri=url, warehouse=self.warehouse, schema_version="v1", init_catalog_tables="false")
         catalog.engine.dispose()

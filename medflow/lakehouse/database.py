@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 
@@ -79,6 +79,14 @@ def making(engine: Engine) -> Iterator[Connection]:
         if engine.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
         yield connection
+
+
+def make_tables(engine: Engine, tables: MetaData) -> None:
+    """Make the tables that are missing. Several processes may do it at once."""
+    if all(inspect(engine).has_table(name) for name in tables.tables):
+        return
+    with making(engine) as connection:
+        tables.create_all(connection)
 
 
 def _address(url: str, named: Named) -> URL:

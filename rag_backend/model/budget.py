@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import BigInteger, Column, Date, Engine, MetaData, Table, inspect, select, update
+from sqlalchemy import BigInteger, Column, Date, Engine, MetaData, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from medflow.lakehouse.database import writing
+from medflow.lakehouse.database import make_tables, writing
 
 _METADATA = MetaData()
 _TOKENS = Table(
@@ -38,7 +37,7 @@ class TokenBudget:
     def __init__(self, engine: Engine, per_day: int) -> None:
         self.per_day = per_day
         self._engine = engine
-        _create(engine)
+        make_tables(engine, _METADATA)
 
     def left(self, day: date) -> int:
         """Tokens that may still be reserved; never negative."""
@@ -68,15 +67,3 @@ class TokenBudget:
         with writing(self._engine) as connection:
             connection.execute(first)
             return connection.execute(changed).rowcount == 1
-
-
-def _create(engine: Engine) -> None:
-    """Make the table if it is missing. Two processes may do it at once."""
-    if inspect(engine).has_table(_TOKENS.name):
-        return
-    try:
-        with writing(engine) as connection:
-            _METADATA.create_all(connection)
-    except (ProgrammingError, IntegrityError):  # Postgres lets both try
-        if not inspect(engine).has_table(_TOKENS.name):
-            raise

@@ -156,6 +156,6 @@ def test_the_statements_are_postgres_too(monkeypatch: pytest.MonkeyPatch) -> Non
             return None
 
     monkeypatch.setattr(module, "writing", lambda _: Connection())
-    monkeypatch.setattr(module, "_create", lambda _: None)
+    monkeypatch.setattr(module, "make_tables", lambda *_: None)
     assert TokenBudget(engine, 10).reserve(3, MONDAY) == Reservation(MONDAY, 3)
     assert "ON CONFLICT DO NOTHING" in said[0] and "spent + %(" in said[1] and "<= %(" in said[1]
