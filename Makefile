@@ -7,7 +7,7 @@ DEV := $(VENV)/.installed-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-live check fast lint types docs bench services screenshots icd10cm packages clean
+.PHONY: help demo test test-full test-live test-compose check fast lint types docs bench services screenshots icd10cm packages clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -16,7 +16,7 @@ demo: $(STAMP)  ## make the environment, generate sample claims, run the pipelin
 	@$(BIN)/medflow demo
 
 test: packages $(DEV)  ## all set-up and all tests; long suites as a fixed seeded sample (what CI runs)
-	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/planners tests/model tests/agents tests/definitions tests/examples tests/library tests/api tests/cache tests/retrieval tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
+	@$(BIN)/pytest tests/specs tests/sql tests/query tests/validator tests/planners tests/model tests/agents tests/definitions tests/examples tests/library tests/api tests/cache tests/retrieval tests/spark_jobs tests/cli tests/lakehouse tests/contract tests/generate tests/compose/test_file.py tests/test_architecture.py tests/test_docs.py --ignore tests/validator/test_harm_spark.py -n $(WORKERS)
 	@$(BIN)/pytest tests/pipeline tests/small_cells tests/injections tests/eval -n $(WORKERS) --dist worksteal
 	@$(BIN)/pytest tests/spark --ignore tests/spark/test_bench.py  # minutes: test-full runs it
 	@$(BIN)/pytest tests/engines tests/ui tests/service_mode  # one set of servers for all
@@ -27,6 +27,10 @@ test-full:  ## the same with whole counts (hours)
 
 test-live: $(DEV)  ## 20 questions with the real model; needs ANTHROPIC_API_KEY, costs some cents
 	@$(BIN)/pytest tests/live
+
+test-compose: $(DEV)  ## `docker compose up` for real: an answer, every service restarted once (half an hour; before a release)
+	@sh tools/system_packages.sh docker
+	@$(BIN)/pytest tests/compose -rP
 
 check: $(DEV) lint types fast  ## lint, types, architecture, fast tests
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Install the Debian packages that the tests need, where this is root on Debian; elsewhere say what is missing.
+# With `docker`: those of `make test-compose`, too.
 set -eu
 
 has_java() {
@@ -16,6 +17,11 @@ command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || missing="$missing postgresql"
 has_java || missing="$missing openjdk-17-jre-headless"
+if [ "${1:-}" = docker ]; then
+    command -v docker >/dev/null 2>&1 && { command -v dockerd >/dev/null 2>&1 || docker info >/dev/null 2>&1; } || missing="$missing docker.io"
+    docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null 2>&1 || missing="$missing docker-compose"
+    command -v debootstrap >/dev/null 2>&1 || missing="$missing debootstrap"
+fi
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
