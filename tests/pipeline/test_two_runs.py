@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +15,7 @@ from medflow.lakehouse.database import connect, writing
 from medflow.lakehouse.ledger_tables import LOCK
 from tests.support.claims import WRITERS, Version
 from tests.support.lake import Lake
+from tests.support.stopped import continued, stopped_at
 
 _RUN = ("run", "--json", "--date", "2026-07-01")
 _PATIENCE_S = 60
@@ -28,32 +27,6 @@ def waiting(lake: Lake) -> Lake:
     for payer, writer in WRITERS.items():
         lake.put(payer, "1.csv", writer([Version(claim=f"C{n}") for n in range(20)]))
     return lake
-
-
-def stopped_at(lake: Lake, point: str) -> subprocess.Popen[str]:
-    """A run that has stopped itself (SIGSTOP) at a point."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.crash", f"stop:{point}", "--", *_RUN],
-        env=lake.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < until:
-        _, status = os.waitpid(child.pid, os.WUNTRACED | os.WNOHANG)
-        if status and os.WIFSTOPPED(status):
-            return child
-        time.sleep(0.05)
-    child.kill()
-    raise AssertionError(f"the run never came to {point}: {child.communicate()[1]}")
-
-
-def continued(child: subprocess.Popen[str]) -> tuple[int, str]:
-    """Let it go on to its end: exit code and standard error."""
-    child.send_signal(signal.SIGCONT)
-    _, told = child.communicate(timeout=_PATIENCE_S)
-    return child.returncode, told
 
 
 def silent_for_two_minutes(lake: Lake) -> None:
@@ -68,7 +41,7 @@ def silent_for_two_minutes(lake: Lake) -> None:
 @pytest.mark.parametrize("point", ["before step silver#1", "before step gold#1", "before landing release#1"])
 def test_a_stopped_run_that_was_taken_over_cannot_publish(waiting: Lake, point: str) -> None:
     """The new run publishes; the old one, continued, is told that it was taken over, and changes nothing."""
-    old = stopped_at(waiting, point)
+    old = stopped_at(point, waiting.environment(), *_RUN)
     refused = waiting.command(*_RUN)
     assert refused.returncode == 1
     assert "holds the lake" in refused.stderr
@@ -87,7 +60,7 @@ def test_a_stopped_run_that_was_taken_over_cannot_publish(waiting: Lake, point: 
 
 def test_the_second_run_may_wait(waiting: Lake) -> None:
     """With --wait it goes on when the first has ended, and finds nothing left to do."""
-    first = stopped_at(waiting, "before step gold#1")
+    first = stopped_at("before step gold#1", waiting.environment(), *_RUN)
     second = subprocess.Popen(
         [sys.executable, "-m", "medflow", *_RUN, "--wait", "60"], env=waiting.environment(), stdout=subprocess.PIPE, text=True
     )

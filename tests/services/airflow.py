@@ -106,17 +106,21 @@ class Airflow:
 
 
 @contextmanager
-def airflow(folder: Path, metadata: Postgres, settings: Mapping[str, str], port: int | None = None) -> Iterator[Airflow]:
-    """Airflow with a metadata database of its own, its home below `folder`; its tasks run with `settings` (MEDFLOW_ names)."""
+def airflow(
+    folder: Path, metadata: Postgres, settings: Mapping[str, str], port: int | None = None, *, name: str = "airflow"
+) -> Iterator[Airflow]:
+    """Airflow with the metadata database `name`, its home below `folder`; its tasks run with `settings` (MEDFLOW_ names)."""
     ports = free_ports(3)
-    port, home, password = port or ports[0], folder / "airflow", secrets.token_hex(8)
+    port, home, password = port or ports[0], folder / name, secrets.token_hex(8)
     home.mkdir(parents=True, exist_ok=True)
     passwords = home / "passwords.json"
     passwords.write_text(f'{{"{_USER}": "{password}"}}', encoding="utf-8")
     passwords.chmod(0o600)
-    environment = {**_configuration(home, port, ports[1:], metadata), **settings, "AIRFLOW_HOME": str(home)}
+    environment = {**_configuration(home, port, ports[1:], metadata.url(name)), **settings, "AIRFLOW_HOME": str(home)}
     environment |= {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    _make_database(metadata, environment)
+    with suppress(DuplicateDatabase):
+        metadata.make_database(name)
+    _migrate(environment)
     health = f"http://127.0.0.1:{port}/api/v2/monitor/health"
     with ExitStack() as stack:
         ready = {"api-server": answers(health), **{name: _beats(health, name) for name in _PARTS}}
@@ -138,9 +142,9 @@ def _command(part: str) -> list[str]:
     return [str(Path(sys.executable).with_name("airflow")), part]
 
 
-def _configuration(home: Path, port: int, logs: Sequence[int], metadata: Postgres) -> dict[str, str]:
+def _configuration(home: Path, port: int, logs: Sequence[int], database: str) -> dict[str, str]:
     """Everything that is not Airflow's default. Looked at often: a test waits for nothing that could be seen earlier."""
-    url = metadata.url("airflow").removeprefix("postgresql")
+    url = database.removeprefix("postgresql")
     return {
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -173,9 +177,7 @@ def _configuration(home: Path, port: int, logs: Sequence[int], metadata: Postgre
     }
 
 
-def _make_database(metadata: Postgres, environment: Mapping[str, str]) -> None:
-    with suppress(DuplicateDatabase):
-        metadata.make_database("airflow")
+def _migrate(environment: Mapping[str, str]) -> None:
     done = subprocess.run(
         [*_command("db"), "migrate"],
         env={**os.environ, **environment},
