@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from medflow.digests import is_right
 from rag_backend.retrieval import maven
 from rag_backend.retrieval.documents import COLLECTIONS
-from rag_backend.retrieval.model_files import BGE_SMALL, is_right
+from rag_backend.retrieval.model_files import BGE_SMALL
 from tests.support.counts import WHOLE
 from tests.support.lake import ROOT
 
