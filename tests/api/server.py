@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from medflow.cli.console import read_json
 from tests.support.lake import Lake
 
 TODAY = "2026-07-01"
@@ -54,12 +54,9 @@ def serving(lake: Lake, role: str = "analyst", **settings: str) -> Iterator[Serv
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout and process.stderr
-        told = ""
-        while not told.endswith("}\n"):
-            line = process.stdout.readline()
-            assert line, process.stderr.read()
-            told += line
-        url = json.loads(told)["url"]
+        told = read_json(process.stdout)
+        assert told, process.stderr.read()
+        url = told["url"]
         with httpx.Client(base_url=url, timeout=60) as client:
             yield Server(process, url, client)
     finally:
