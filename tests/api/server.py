@@ -47,9 +47,9 @@ class Server:
 
 
 @contextmanager
-def serving(lake: Lake, role: str = "analyst", **settings: str) -> Iterator[Server]:
-    """A server on this lake, until the end of the block."""
-    command = [sys.executable, "-m", "medflow", "serve", "--role", role, "--port", "0", "--json"]
+def serving(lake: Lake, role: str = "analyst", *options: str, **settings: str) -> Iterator[Server]:
+    """A server on this lake with more options of `medflow serve`, until the end of the block."""
+    command = [sys.executable, "-m", "medflow", "serve", "--role", role, "--port", "0", "--json", *options]
     environment = lake.environment() | {f"MEDFLOW_{name.upper()}": value for name, value in settings.items()}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
