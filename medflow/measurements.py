@@ -5,7 +5,6 @@ No row is ever changed: a newer figure stands beside the older ones.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -15,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Column, Engine, Float, Integer, MetaData, String, Table, insert, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from medflow.digests import sha256_of
 from medflow.errors import CatalogError, MedflowError
 from medflow.lakehouse.database import connect, make_tables, writing
 from medflow.lakehouse.ledger_tables import UtcTimestamp
@@ -135,8 +135,3 @@ def opened(app_db: str, purpose: str) -> Iterator[Engine]:
 def version_of_declarations(root: Path) -> str:
     """SHA-256 over every file of a knowledge base."""
     return digest_of({path.relative_to(root).as_posix(): sha256_of(path) for path in sorted(root.rglob("*")) if path.is_file()})
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

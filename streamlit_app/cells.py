@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -37,6 +37,12 @@ def columns_of(part: Mapping[str, Any]) -> list[Column]:
     groups = (part.get("typed_query") or {}).get("group_by", ())
     grains = {one["dim"]: one["grain"] for one in groups if one.get("grain") not in (None, "none")}
     return [Column(**{**column, "grain": grains.get(column["name"], "")}) for column in part["columns"]]
+
+
+def part_of(columns: Sequence[Column], found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is no answer, in an answer's form: these columns of what was found."""
+    rows = [[one.get(column.name) for column in columns] for one in found]
+    return {"columns": [asdict(column) for column in columns], "rows": rows, "row_count": len(rows)}
 
 
 def shown(value: Any, column: Column) -> str:

@@ -119,7 +119,7 @@ def _releases(told: dict[str, Any]) -> None:
     if newest and newest["tables"]:
         st.subheader(f"Tables of release {newest['release']}", anchor=False)
         columns = [Column("table", "table"), Column("rows", "rows", "bigint", "count")]
-        show_rows(columns, [list(one) for one in newest["tables"].items()], "tables")
+        show_rows(columns, [{"table": table, "rows": rows} for table, rows in newest["tables"].items()], "tables")
 
 
 def _batches(told: dict[str, Any]) -> None:
@@ -137,6 +137,6 @@ def _listed(columns: list[Column], found: list[dict[str, Any]], total: int, what
     if not found:
         st.caption(f"No {what} yet.")
         return
-    show_rows(columns, [[one.get(column.name) for column in columns] for one in found], what)
+    show_rows(columns, found, what)
     if total > len(found):
         st.caption(f"The newest {len(found):,} of {total:,} {what}; the `medflow` command lists them all.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from streamlit_app.cells import Column
+from streamlit_app.cells import Column, part_of
 from streamlit_app.plain import plain
 from streamlit_app.table import show_rows
 from streamlit_app.vega import vega_lite
@@ -51,7 +51,7 @@ def show_quality(told: dict[str, Any]) -> None:
     _worst(broken)
     _over_time(checks)
     with st.expander(f"All checks of the newest batch ({len(newest)})", type="compact"):
-        show_rows(_CHECK, _rows(_CHECK, newest), "checks")
+        show_rows(_CHECK, newest, "checks")
 
 
 def show_quarantine(told: dict[str, Any]) -> None:
@@ -97,15 +97,10 @@ def _chart_and_table(columns: list[Column], found: Sequence[dict[str, Any]], cha
     with left:
         _chart(columns, found, chart, key)
     with right:
-        show_rows(columns, _rows(columns, found), key)
+        show_rows(columns, found, key)
 
 
 def _chart(columns: list[Column], found: Sequence[dict[str, Any]], chart: dict[str, Any], key: str) -> None:
-    described = [{"name": c.name, "label": c.label, "type": c.type, "unit": c.unit, "kind": c.kind} for c in columns]
-    spec = vega_lite({"columns": described, "rows": _rows(columns, found), "chart": chart})
+    spec = vega_lite({**part_of(columns, found), "chart": chart})
     if spec:
         st.vega_lite_chart(spec, width="stretch", key=f"chart-{key}", alt=f"Chart: {chart['title']}")
-
-
-def _rows(columns: Sequence[Column], found: Sequence[dict[str, Any]]) -> list[list[Any]]:
-    return [[one.get(column.name) for column in columns] for one in found]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from streamlit_app.cells import NOTHING, Column, columns_of, number_of, shown
+from streamlit_app.cells import NOTHING, Column, columns_of, number_of, part_of, shown
 from streamlit_app.plain import plain
 
 MOST_ROWS = 1_000
@@ -41,11 +41,10 @@ def show_table(part: Mapping[str, Any], key: str) -> None:
         st.caption(line)
 
 
-def show_rows(columns: Sequence[Column], rows: Sequence[Sequence[Any]], key: str) -> None:
-    """A table that is no answer."""
-    plain_columns = [{"name": c.name, "label": c.label, "type": c.type, "unit": c.unit, "kind": c.kind} for c in columns]
+def show_rows(columns: Sequence[Column], found: Sequence[Mapping[str, Any]], key: str) -> None:
+    """A table that is no answer: these columns of what was found."""
     with st.container(key=f"rows-{key}"):
-        show_table({"columns": plain_columns, "rows": rows, "row_count": len(rows)}, key)
+        show_table(part_of(columns, found), key)
 
 
 def _styled(columns: Sequence[Column], rows: Sequence[Sequence[Any]], masked: Mapping[tuple[int, str], str]) -> Any:

@@ -16,12 +16,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
-from urllib.parse import urlsplit
 
 from medflow.bench.measure import Measured, Watch, measured
 from medflow.bench.plan import RUN_DATE, Order, Site
+from medflow.bench.service import address_of, cuts, end_of
 from medflow.errors import MedflowError, UsageError
 from medflow.specs.examples import load_examples
 
@@ -105,7 +105,7 @@ def run_answers(order: Order, questions: Sequence[str], report: Callable[[str], 
     report("the service, asked again")
     kept = _again(common, questions)
     peaks = [one.peak_bytes for one in cold if one.peak_bytes]
-    (p50, p95), (side_p50, side_p95), (kept_p50, kept_p95) = _cuts(alone), _cuts(side), _cuts(kept)
+    (p50, p95), (side_p50, side_p95), (kept_p50, kept_p95) = (cuts(one.milliseconds for one in asked) for asked in (alone, side, kept))
     return Answers(
         claims=order.claims,
         questions=len(alone),
@@ -138,14 +138,14 @@ def _lake(order: Order, report: Callable[[str], None]) -> Path:
     home = site.lake("answers", site.landing)
     made = measured([*_MEDFLOW, "--home", str(home), "--knowledge-base", str(order.knowledge_base), "run", "--date", RUN_DATE, "--json"])
     if made.code:
-        raise MedflowError(f"no lake could be built to ask: {_end_of(made.said)}")
+        raise MedflowError(f"no lake could be built to ask: {end_of(made.said)}")
     return home
 
 
 def _cold(common: Sequence[str], question: str) -> Measured:
     made = measured([*_with_cache(_KEEPS_NOTHING), *common, "ask", question, "--today", RUN_DATE, "--json"])
     if not made.output.startswith("{"):
-        raise MedflowError(f"`medflow ask` failed: {_end_of(made.said)}")
+        raise MedflowError(f"`medflow ask` failed: {end_of(made.said)}")
     return made
 
 
@@ -169,14 +169,7 @@ def _service(common: Sequence[str], cache: str) -> Iterator[tuple[str, Watch]]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     watch = Watch(process.pid)
     try:
-        assert process.stdout and process.stderr
-        told = ""
-        while not told.endswith("}\n"):
-            line = process.stdout.readline()
-            if not line:
-                raise MedflowError(f"`medflow serve` did not start: {_end_of(process.stderr.read())}")
-            told += line
-        address = urlsplit(json.loads(told)["url"]).netloc
+        address = address_of(process)
         with closing(_connected(address)) as connection:
             _sent(connection, "GET", "/ready")
         yield address, watch
@@ -208,14 +201,3 @@ def _sent(connection: http.client.HTTPConnection, method: str, path: str, body: 
     connection.request(method, path, json.dumps(body) if body else None, headers)
     answer: dict[str, Any] = json.loads(connection.getresponse().read())
     return answer
-
-
-def _cuts(asked: Sequence[Asked]) -> tuple[float, float]:
-    times = [one.milliseconds for one in asked]
-    cuts = quantiles(times, n=20, method="inclusive") if len(times) > 1 else times * 19
-    return round(cuts[9], 1), round(cuts[18], 1)
-
-
-def _end_of(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from medflow.bench.plan import RUN_DATE
+from medflow.cli.console import read_json
 from medflow.errors import MedflowError
 
 _MEDFLOW = [sys.executable, "-m", "medflow"]
@@ -76,7 +77,7 @@ def running(home: Path, knowledge_base: Path, settings: Mapping[str, str]) -> It
     command = ["env", *(f"{name}={value}" for name, value in given.items()), *_MEDFLOW, *common, "serve", "--port", "0", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        with closing(http.client.HTTPConnection(_address(process), timeout=_PATIENCE_S)) as connection:
+        with closing(http.client.HTTPConnection(address_of(process), timeout=_PATIENCE_S)) as connection:
             service = Service(connection)
             service.wait_until_ready()
             yield service
@@ -85,16 +86,17 @@ def running(home: Path, knowledge_base: Path, settings: Mapping[str, str]) -> It
         process.communicate()
 
 
-def _address(process: subprocess.Popen[str]) -> str:
+def address_of(process: subprocess.Popen[str]) -> str:
+    """The host and port of a service that starts, once it listens.
+
+    Raises:
+        MedflowError: it does not start.
+    """
     assert process.stdout and process.stderr
-    told = ""
-    while not told.endswith("}\n"):
-        line = process.stdout.readline()
-        if not line:
-            raise MedflowError(f"`medflow serve` did not start: {_end_of(process.stderr.read())}")
-        told += line
-    url: str = json.loads(told)["url"]
-    return urlsplit(url).netloc
+    told = read_json(process.stdout)
+    if told is None:
+        raise MedflowError(f"`medflow serve` did not start: {end_of(process.stderr.read())}")
+    return urlsplit(str(told["url"])).netloc
 
 
 def cuts(milliseconds: Iterable[float]) -> tuple[float, float]:
@@ -104,6 +106,7 @@ def cuts(milliseconds: Iterable[float]) -> tuple[float, float]:
     return round(found[9], 1), round(found[18], 1)
 
 
-def _end_of(text: str) -> str:
+def end_of(text: str) -> str:
+    """The last line of what a command said."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"

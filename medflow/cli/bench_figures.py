@@ -11,7 +11,8 @@ from medflow.bench.mix import MixAnswers
 from medflow.bench.model import ModelAnswers
 from medflow.cli.bench_run import Measured
 from medflow.cli.figures import Figures, keep_figures
-from medflow.measurements import MeasuredOn, sha256_of, version_of_declarations
+from medflow.digests import sha256_of
+from medflow.measurements import MeasuredOn, version_of_declarations
 from medflow.specs.examples import load_examples
 from medflow.specs.question_mix import MIX_FILE
 from medflow.targets import APPROVED

@@ -96,6 +96,17 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
+def read_json(output: Iterable[str]) -> dict[str, Any] | None:
+    """What another command printed as JSON, as soon as it stands in its output, which may go on; None: the output ended before."""
+    told = ""
+    for line in output:
+        told += line
+        if line == "}\n":
+            value: dict[str, Any] = json.loads(told)
+            return value
+    return None
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[int] = ()) -> None:
     """A table as wide as the terminal (or 120 columns where there is none); columns in `right` are numbers."""
     from rich.console import Console

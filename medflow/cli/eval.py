@@ -14,8 +14,9 @@ import click
 
 from medflow.cli.console import json_option, model_of, planner_option, print_json, print_table, progress, settings_of
 from medflow.cli.figures import Figures, keep_figures, load_now
+from medflow.digests import sha256_of
 from medflow.errors import UsageError
-from medflow.measurements import MeasuredOn, sha256_of, version_of_declarations
+from medflow.measurements import MeasuredOn, version_of_declarations
 from medflow.settings import Settings
 
 if TYPE_CHECKING:

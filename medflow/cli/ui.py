@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import signal
 import socket
 import subprocess
@@ -18,7 +17,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import click
 
-from medflow.cli.console import json_option, print_json, settings_of, site_of
+from medflow.cli.console import json_option, print_json, read_json, settings_of, site_of
 from medflow.errors import MedflowError, MissingExtraError, UsageError
 from medflow.settings import child_environment
 
@@ -86,14 +85,10 @@ def _api(ctx: click.Context, role: str, port: int) -> Iterator[tuple[subprocess.
     command = [sys.executable, "-m", "medflow", *options, "serve", "--role", role, "--port", str(port), "--json"]
     with _running(command, stdout=subprocess.PIPE) as api:
         assert api.stdout is not None
-        told = ""
-        for line in api.stdout:
-            told += line
-            if line == "}\n":
-                break
-        if not told:
+        told = read_json(api.stdout)
+        if told is None:
             raise MedflowError("the API could not start; what it said stands above")
-        yield api, json.loads(told)["url"]
+        yield api, told["url"]
 
 
 @contextmanager

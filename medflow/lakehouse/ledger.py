@@ -131,12 +131,6 @@ class Ledger:
             if not connection.execute(update(BATCHES).where(BATCHES.c.batch_id == batch.batch_id).values(values)).rowcount:
                 connection.execute(insert(BATCHES).values(values))
 
-    def record_heads(self, batch_id: str, layer: str, heads: Mapping[str, int]) -> None:
-        """Keep the branch snapshots that a layer begins from."""
-        with writing(self.engine) as connection:
-            known = connection.execute(select(BATCHES.c.heads).where(BATCHES.c.batch_id == batch_id)).scalar_one()
-            _update_batch(connection, batch_id, {"heads": {**known, layer: dict(heads)}})
-
     def end_batch(self, batch_id: str, state: BatchState, result: Mapping[str, Any], message: str | None = None) -> None:
         """Close a batch that is not published: refused or failed, with what it found and why."""
         with writing(self.engine) as connection:

@@ -52,7 +52,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class BatchEntry:
-    """A batch. `heads` = layer -> table -> branch snapshot when the layer began; `result` = what it found."""
+    """A batch. `result` = what it found; `heads` stays empty, since each job keeps those that it leaves (see `batch_steps`)."""
 
     batch_id: str
     kind: BatchKind

@@ -139,32 +139,6 @@ def table_properties(spec: TableSpec, schema: Schema) -> dict[str, str]:
     }
 
 
-def field_ids_clause(schema: Schema) -> str:
-    """DuckDB's `COPY … (FIELD_IDS …)` for all columns of the table."""
-    return _ids_of_fields(schema.columns)
-
-
-def _ids_of_fields(fields: tuple[NestedField, ...]) -> str:
-    return "{" + ", ".join(f"{_quoted(field.name)}: {_ids(field.field_id, field.field_type)}" for field in fields) + "}"
-
-
-def _ids(number: int, kind: IcebergType) -> str:
-    inner = {}
-    if isinstance(kind, ListType):
-        inner = {"element": _ids(kind.element_id, kind.element_type)}
-    elif isinstance(kind, MapType):
-        inner = {"key": _ids(kind.key_id, kind.key_type), "value": _ids(kind.value_id, kind.value_type)}
-    elif isinstance(kind, StructType):
-        inner = {field.name: _ids(field.field_id, field.field_type) for field in kind.fields}
-    if not inner:
-        return str(number)
-    return "{" + ", ".join([f"__duckdb_field_id: {number}", *(f"{_quoted(name)}: {ids}" for name, ids in inner.items())]) + "}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _nested(kind: str, parts: list[str]) -> IcebergType:
     if kind == "array" and len(parts) == 1:
         return ListType(0, iceberg_type(parts[0]), element_required=False)

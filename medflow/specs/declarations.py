@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from medflow.digests import sha256_of
 from medflow.errors import DeclarationError
 from medflow.specs.source import Model, Problems, Source, read_source
 
@@ -34,7 +35,7 @@ class Declarations:
         if not path.is_file():
             self.problems.add(path, 1, f"is missing{advice}")
             return False
-        self.hashes[path.relative_to(self.root).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.hashes[path.relative_to(self.root).as_posix()] = sha256_of(path)
         return True
 
     def built(self, path: Path, model: type[Model]) -> tuple[Source | None, Model | None]:

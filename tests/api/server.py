@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from medflow.cli.console import read_json
 from tests.support.lake import Lake
 
 TODAY = "2026-07-01"
@@ -47,19 +47,16 @@ class Server:
 
 
 @contextmanager
-def serving(lake: Lake, role: str = "analyst", **settings: str) -> Iterator[Server]:
-    """A server on this lake, until the end of the block."""
-    command = [sys.executable, "-m", "medflow", "serve", "--role", role, "--port", "0", "--json"]
+def serving(lake: Lake, role: str = "analyst", *options: str, **settings: str) -> Iterator[Server]:
+    """A server on this lake with more options of `medflow serve`, until the end of the block."""
+    command = [sys.executable, "-m", "medflow", "serve", "--role", role, "--port", "0", "--json", *options]
     environment = lake.environment() | {f"MEDFLOW_{name.upper()}": value for name, value in settings.items()}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout and process.stderr
-        told = ""
-        while not told.endswith("}\n"):
-            line = process.stdout.readline()
-            assert line, process.stderr.read()
-            told += line
-        url = json.loads(told)["url"]
+        told = read_json(process.stdout)
+        assert told, process.stderr.read()
+        url = told["url"]
         with httpx.Client(base_url=url, timeout=60) as client:
             yield Server(process, url, client)
     finally:

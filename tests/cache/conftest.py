@@ -1,4 +1,4 @@
-"""One Redis server and one small lake for the suite, and a cache of each kind."""
+"""An empty Redis server and one small lake for the suite, and a cache of each kind."""
 
 from __future__ import annotations
 
@@ -12,25 +12,19 @@ import pytest
 from rag_backend.cache import redis as adapter
 from rag_backend.cache.base import Cache
 from rag_backend.cache.caches import cache_of
-from tests.cache.redis_server import RedisServer, redis_server
+from tests.services.redis import Redis as RedisServer
 from tests.support.lake import Lake
 
 SECRET = b"a secret for tests"
 
 
-@pytest.fixture(scope="session")
-def running() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
 @pytest.fixture
-def server(running: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
+def server(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
     """The server, empty; not to be stopped or killed. On a busy machine it may take longer than an asker would wait."""
     for name in ("_CONNECTING_S", "_WAITING_S", "_ALTOGETHER_S"):
         monkeypatch.setattr(adapter, name, 30.0)
-    running.client.flushall()
-    return running
+    redis_server.client.flushall()
+    return redis_server
 
 
 @pytest.fixture(params=["memory", "redis"])

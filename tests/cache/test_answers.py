@@ -23,7 +23,7 @@ from rag_backend.engines.base import Cancellation, Query, QueryCancelled, QueryF
 from rag_backend.engines.duckdb import DuckDBEngine
 from rag_backend.planners.base import Clarify, Outcome, Planned, Refused
 from rag_backend.query.typed_query import Condition, MetricUse, TypedQuery
-from tests.cache.redis_server import RedisServer
+from tests.services.redis import Redis as RedisServer
 from tests.support.lake import Lake, copied_knowledge_base
 
 _TODAY = date(2026, 7, 1)

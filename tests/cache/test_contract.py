@@ -14,7 +14,7 @@ from rag_backend.cache.caches import Caches, cache_of
 from rag_backend.cache.memory import Memory
 from rag_backend.cache.redis import Address
 from tests.cache.conftest import eventually
-from tests.cache.redis_server import RedisServer
+from tests.services.redis import Redis as RedisServer
 
 _EVERY_BYTE = bytes(range(256)) * 7
 

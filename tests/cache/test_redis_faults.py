@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -17,8 +18,9 @@ from rag_backend.assistant import Assistant, Assistants
 from rag_backend.cache.base import CacheUnavailable
 from rag_backend.cache.redis import Redis
 from tests.cache.conftest import eventually
-from tests.cache.redis_server import RedisServer, redis_server
 from tests.cache.test_contract import Clock
+from tests.services.redis import Redis as RedisServer
+from tests.services.redis import redis as redis_server
 from tests.support.lake import Lake
 
 _TODAY = date(2026, 7, 1)
@@ -27,9 +29,9 @@ _BOUNDED = 20.0  # seconds: what a busy machine may take; a wait without bound h
 
 
 @pytest.fixture
-def own_server() -> Iterator[RedisServer]:
+def own_server(tmp_path: Path) -> Iterator[RedisServer]:
     """A server that a test may harm."""
-    with redis_server() as server:
+    with redis_server(tmp_path) as server:
         yield server
 
 
@@ -45,7 +47,7 @@ def _unavailable(redis: Redis) -> bool:
 
 def test_a_server_that_is_not_there(own_server: RedisServer) -> None:
     """Unavailable, each time, at once."""
-    own_server.kill()
+    own_server.server.kill()
     redis = Redis(own_server.url, time.monotonic)
     assert all(_unavailable(redis) for _ in range(200))
     redis.close()
@@ -56,7 +58,7 @@ def test_a_server_that_is_killed_and_comes_back_as_another(own_server: RedisServ
     clock = Clock()
     redis = Redis(own_server.url, clock)
     redis.put("key", b"value", 60)
-    own_server.kill()
+    own_server.server.kill()
     assert _unavailable(redis)
     with pytest.raises(CacheUnavailable, match="a moment ago"):
         redis.get("key")
@@ -74,12 +76,12 @@ def test_a_server_that_stands_still_and_goes_on(own_server: RedisServer) -> None
     redis = Redis(own_server.url, clock)
     redis.put("one", b"first", 600)
     redis.put("other", b"second", 600)
-    own_server.stop()
+    own_server.server.pause()
     begun = time.monotonic()
     for _ in range(1_000):
         assert _unavailable(redis)
     assert time.monotonic() - begun < _BOUNDED  # 1,000 time-outs would be minutes
-    own_server.wake()
+    own_server.server.resume()
     clock.now += 5.0
     assert eventually(lambda: _found(redis, clock, "other") == b"second")
     assert (redis.get("one"), redis.get("other")) == (b"first", b"second")
@@ -99,7 +101,7 @@ def test_while_one_call_finds_out_the_others_go_on(own_server: RedisServer) -> N
     clock = Clock()
     redis = Redis(own_server.url, clock)
     redis.get("key")
-    own_server.stop()
+    own_server.server.pause()
     assert _unavailable(redis)
     clock.now += 5.0
     told: list[str] = []
@@ -250,11 +252,11 @@ def test_answers_stay_right_whatever_happens_to_the_server(small: Lake, own_serv
             harmed()
             assert _asks(assistant, expected) == none
             assert eventually(lambda: _asks(assistant, expected) == kept)
-        own_server.stop()
+        own_server.server.pause()
         assert _asks(assistant, expected) == none
-        own_server.wake()
+        own_server.server.resume()
         assert eventually(lambda: _asks(assistant, expected) == kept)
-        own_server.kill()
+        own_server.server.kill()
         assert _asks(assistant, expected) == none
         counts = assistants.caches.snapshot()
     for name in ("plans", "results"):

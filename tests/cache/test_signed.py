@@ -16,7 +16,7 @@ from rag_backend.engines.base import Cancellation
 from rag_backend.planners.base import Outcome, Planned, Refused
 from rag_backend.query.typed_query import MetricUse, Time, TypedQuery
 from tests.cache.conftest import SECRET
-from tests.cache.redis_server import RedisServer
+from tests.services.redis import Redis as RedisServer
 
 _PLANNED = Planned(TypedQuery(metrics=(MetricUse(id="claim_count"),), time=Time(date="paid_date", start=date(2026, 1, 1))))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from medflow.measurements import newest_first, sha256_of
+from medflow.digests import sha256_of
+from medflow.measurements import newest_first
 from medflow.specs.question_mix import MIX_FILE
 from tests.cli.test_bench import bench
 from tests.support.lake import Lake, copied_knowledge_base

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -10,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from medflow.settings import Settings
-from rag_backend.engines.base import Cancellation, Query, QueryError
-from rag_backend.engines.duckdb import DuckDBEngine
-from tests.engines.conftest import MEMORY, Clerk
-from tests.engines.shop import CANARY, CLERK, OWNER, publish
+from rag_backend.engines.base import QueryError
+from tests.engines.shop import CANARY
+from tests.engines.wall import room_of, tells
 from tests.support.lake import ROOT
 
 # {file}: a text file with a canary; {parquet}: a data file of the lake with hidden columns; {lake}: its folder; {reader}: the file
@@ -147,56 +144,13 @@ HARMLESS = [
     "SELECT * FROM repeat_row(1, num_rows = 3)",
     "PIVOT shop_gold.numbers ON word USING count(*)",
 ]
-_TELLING = [CANARY, "root:", "diary", "buyer", "birth", "MEDFLOW", "pseudonym"]
-
-
-class Room:
-    """A shop, secrets around it, and a worker of the clerk's in the middle."""
-
-    def __init__(self, folder: Path) -> None:
-        self.settings: Settings = publish(folder / "home")
-        self.secret = folder / "secret.txt"
-        self.secret.write_text(f"{CANARY},{CANARY}\n")
-        engine = DuckDBEngine(self.settings, memory=MEMORY)
-        engine.run(Query("SELECT count(*) FROM shop.diary", 1, OWNER, 10, 60.0), Cancellation())
-        self.clerk = Clerk(engine)
-        self.clerk.ask("SELECT 1")
-        self.readers = self.settings.home / "readers" / "1"
-        self.reader = self.readers / f"{CLERK.hash}.duckdb"
-
-    def probe(self, sql: str) -> str:
-        """The SQL with this room's addresses in it."""
-        home = self.settings.home
-        parquet = next((home / "data").glob("*.parquet"))
-        other = self.readers / f"{OWNER.hash}.duckdb"
-        places = {"file": self.secret, "parquet": parquet, "lake": home, "reader": self.reader, "other": other, "canary": CANARY}
-        for name, place in places.items():
-            sql = sql.replace(f"{{{name}}}", str(place))
-        return sql
-
-    def state(self) -> dict[str, str]:
-        """Every file around, by content."""
-        files = [path for path in self.settings.home.parent.rglob("*") if path.is_file()]
-        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("MEDFLOW_PSEUDONYM_KEY", f"{CANARY}-key")
-    patch.setenv("AWS_SECRET_ACCESS_KEY", f"{CANARY}-aws")
-    made = Room(tmp_path_factory.mktemp("room"))
-    before = made.state()
-    yield made
-    assert made.state() == before, "a probe has changed or made a file"
-    assert made.clerk.ask("SELECT count(*) FROM shop.orders").rows == [(6,)]
-    made.clerk.engine.close()
-    patch.undo()
-
-
-def tells(text: str, asked: str = "") -> list[str]:
-    """Which telling words a text holds that were not in the question."""
-    return [word for word in _TELLING if word in text and word not in asked]
+    with room_of("duckdb", tmp_path_factory.mktemp("room")) as made:
+        yield made
+        assert made.clerk.ask("SELECT count(*) FROM shop.orders").rows == [(6,)]
 
 
 @pytest.mark.parametrize("sql", REFUSED)
@@ -251,7 +205,7 @@ def test_hidden_content_is_not_in_the_file(room):
     """Neither cells nor names of what is not granted stand anywhere in its bytes, nor in what describes it."""
     content = room.reader.read_bytes() + room.reader.with_suffix(".json").read_bytes()
     assert [word for word in (CANARY, "buyer", "birth", "diary") if word.encode() in content] == []
-    assert CANARY.encode() in (room.readers / f"{OWNER.hash}.duckdb").read_bytes()
+    assert CANARY.encode() in room.other.read_bytes()
 
 
 def test_files_are_the_owner_s_alone(room):
@@ -265,7 +219,7 @@ def test_the_worker_has_no_environment_and_no_file_but_its_own(room):
         assert CANARY.encode() not in environment and b"MEDFLOW" not in environment
         opened = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
         files = {name for name in opened if name.startswith("/") and name != "/dev/null"}
-        assert files <= {str(room.reader), str(room.readers / f"{OWNER.hash}.duckdb")}, files
+        assert files <= {str(room.reader), str(room.other)}, files
         limits = Path(f"/proc/{pid}/limits").read_text()
         assert "unlimited" not in next(line for line in limits.splitlines() if line.startswith("Max address space"))
         assert next(line for line in limits.splitlines() if line.startswith("Max file size")).split()[3:5] == ["0", "0"]

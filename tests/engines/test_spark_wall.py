@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from contextlib import suppress
@@ -10,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from medflow.settings import load_settings
-from rag_backend.engines.base import Cancellation, Query, QueryError
-from rag_backend.engines.spark import SparkEngine
-from tests.engines.conftest import Clerk
-from tests.engines.shop import CANARY, CLERK, OWNER, publish
+from rag_backend.engines.base import QueryError
+from tests.engines.shop import CANARY
+from tests.engines.wall import room_of, tells
 
-# {file}: a text file with a canary; {parquet}: a data file of the lake with hidden columns; {copy}: the copy of a policy that sees more
+# {file}: a text file with a canary; {parquet}: a data file of the lake with hidden columns; {other}: the copy of a policy that sees more
 REFUSED = [
     "SELECT * FROM text.`{file}`",
     "SELECT * FROM TEXT.`{file}`",
@@ -26,7 +23,7 @@ REFUSED = [
     "SELECT * FROM avro.`{file}`",
     "SELECT * FROM binaryFile.`{file}`",
     "SELECT * FROM parquet.`{parquet}`",
-    "SELECT * FROM parquet.`{copy}/shop.diary`",
+    "SELECT * FROM parquet.`{other}/shop.diary`",
     "SELECT * FROM `org.apache.spark.sql.parquet`.`{parquet}`",
     "SELECT * FROM iceberg.`{parquet}`",
     "SELECT * FROM delta.`{parquet}`",
@@ -71,7 +68,7 @@ REFUSED = [
     "CREATE TEMPORARY VIEW v AS SELECT * FROM shop.orders",
     "CREATE TABLE shop.mine USING text LOCATION '{file}'",
     "CREATE TABLE shop.mine AS SELECT 1",
-    "CREATE DATABASE mine LOCATION '{copy}'",
+    "CREATE DATABASE mine LOCATION '{other}'",
     "INSERT INTO shop.orders (id) VALUES (7)",
     "INSERT OVERWRITE DIRECTORY '{file}.d' USING csv SELECT * FROM shop.orders",
     "INSERT OVERWRITE LOCAL DIRECTORY '{file}.d' SELECT * FROM shop.orders",
@@ -81,7 +78,7 @@ REFUSED = [
     "UPDATE shop.orders SET id = 0",
     "TRUNCATE TABLE shop.orders",
     "DROP TABLE shop.orders",
-    "ALTER TABLE shop.orders SET LOCATION '{copy}/shop.diary'",
+    "ALTER TABLE shop.orders SET LOCATION '{other}/shop.diary'",
     "REFRESH TABLE shop.orders",
     "CACHE TABLE shop.orders",
     "ANALYZE TABLE shop.orders COMPUTE STATISTICS",
@@ -126,54 +123,12 @@ HARMLESS = [
     "SELECT aes_decrypt(unhex('00'), '0000111122223333')",
     "SELECT 'a\n+- Project [entry]' FROM shop.orders",
 ]
-_TELLING = [CANARY, "root:", "diary", "buyer", "birth", "MEDFLOW", "pseudonym"]
-
-
-class Room:
-    """A shop, secrets around it, and a Spark of the clerk's in the middle."""
-
-    def __init__(self, folder: Path) -> None:
-        home = folder / "home"
-        publish(home)
-        self.settings = load_settings(home=home, memory="512MB", threads=2, query_engine="spark")
-        self.secret = folder / "secret.txt"
-        self.secret.write_text(f"{CANARY},{CANARY}\n", encoding="utf-8")
-        engine = SparkEngine(self.settings, memory="512MB")
-        engine.run(Query("SELECT count(*) FROM shop.diary", 1, OWNER, 10, 300.0), Cancellation())
-        self.clerk = Clerk(engine)
-        self.clerk.ask("SELECT 1", seconds=300.0)
-        self.copies = home / "readers" / "1"
-
-    def probe(self, sql: str) -> str:
-        """The SQL with this room's addresses in it."""
-        parquet = next((self.settings.home / "data").glob("*.parquet"))
-        places = {"file": self.secret, "parquet": parquet, "copy": self.copies / f"{OWNER.hash}.spark", "canary": CANARY}
-        for name, place in places.items():
-            sql = sql.replace(f"{{{name}}}", str(place))
-        return sql
-
-    def state(self) -> dict[str, str]:
-        """Every file around, by content."""
-        files = [path for path in self.settings.home.parent.rglob("*") if path.is_file()]
-        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("MEDFLOW_PSEUDONYM_KEY", f"{CANARY}-key")
-    patch.setenv("AWS_SECRET_ACCESS_KEY", f"{CANARY}-aws")
-    made = Room(tmp_path_factory.mktemp("spark-room"))
-    before = made.state()
-    yield made
-    assert made.state() == before, "a probe has changed or made a file"
-    made.clerk.engine.close()
-    patch.undo()
-
-
-def tells(text: str, asked: str = "") -> list[str]:
-    """Which telling words a text holds that were not in the question."""
-    return [word for word in _TELLING if word in text and word not in asked]
+    with room_of("spark", tmp_path_factory.mktemp("spark-room")) as made:
+        yield made
 
 
 @pytest.mark.parametrize("sql", REFUSED)
@@ -200,7 +155,7 @@ def test_lets_nothing_out(room, sql):
 
 def test_hidden_content_is_not_in_the_copy(room):
     """Neither cells nor names of what is not granted stand anywhere in its bytes."""
-    files = [path for path in (room.copies / f"{CLERK.hash}.spark").rglob("*") if path.is_file()]
+    files = [path for path in room.reader.rglob("*") if path.is_file()]
     content = b"".join(path.read_bytes() for path in files)
     assert files and [word for word in (CANARY, "buyer", "birth", "diary") if word.encode() in content] == []
 

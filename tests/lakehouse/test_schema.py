@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from medflow.errors import DeclarationError
 from medflow.lakehouse.schema import (
-    field_ids_clause,
     iceberg_schema,
     iceberg_type,
     normal_type,
@@ -78,10 +77,3 @@ def test_private_columns_leave_no_statistics():
     hidden = {name for name, mode in table_properties(spec, iceberg_schema(spec)).items() if mode == "none"}
     modes = "write.metadata.metrics.column."
     assert hidden == {f"{modes}{name}" for name in ("raw", "fields", "fields.key", "fields.value")}
-
-
-def test_field_ids_are_spelled_for_duckdb():
-    """Nested ids beside their own, names quoted (a struct field is called `column`)."""
-    columns = (Column(name="a", type="int"), Column(name="e", type="array<struct<rule_id:string,column:string>>"))
-    clause = field_ids_clause(iceberg_schema(table("toy.t", columns=columns)))
-    assert clause == '{"a": 1, "e": {__duckdb_field_id: 2, "element": {__duckdb_field_id: 3, "rule_id": 4, "column": 5}}}'

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 
 from medflow.errors import CatalogError, DeclarationError, FencedError
-from medflow.lakehouse.schema import field_ids_clause
+from medflow.lakehouse.arrow_schema import arrow_schema
+from medflow.lakehouse.storage import Storage
 from medflow.specs.table import Column
+from spark_jobs.engines.table_files import NewFiles, write_table_files
 from spark_jobs.writer import BranchWriter
 from tests.lakehouse.small_lake import BY_MONTH, BY_PAYER, COLUMNS, PLAIN, SPECS, SmallLake, markers, row, table
 
@@ -58,20 +60,19 @@ def test_opening_again_changes_nothing(small):
 
 
 def test_every_type_is_written_by_duckdb_and_read_by_both(small):
-    """DuckDB writes with the table's field ids; PyIceberg and DuckDB read the same values, NULLs too."""
+    """What DuckDB computes is written with the table's field ids; PyIceberg and DuckDB read the same values, NULLs too."""
     spec = table("toy.types", columns=tuple(Column(name=name, type=kind) for name, kind, _, _ in EVERY_TYPE))
     writer = small.begin("b1", 1, specs=[spec])
-    path = Path(writer.target(spec).location) / "f.parquet"
-    path.parent.mkdir(parents=True)
+    target = writer.target(spec)
+    fields = arrow_schema(target.metadata.schema(), [column.name for column in spec.columns])
     filled = ", ".join(f"CAST({value} AS {kind}) AS {name}" for name, _, kind, value in EVERY_TYPE)
     query = f"SELECT {filled} UNION ALL SELECT {', '.join('NULL' for _ in EVERY_TYPE)}"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(
-            f"COPY ({query}) TO '{path}' (FORMAT parquet, FIELD_IDS {field_ids_clause(writer.target(spec).metadata.schema())})"
-        )
-        by_duckdb = connection.sql("SELECT * FROM read_parquet(?)", params=[str(path)]).to_arrow_table().to_pylist()
-    writer.append(spec.name, [str(path)])
+        batches = connection.sql(query).to_arrow_reader()
+        paths = write_table_files(batches, fields, NewFiles.below(target.location, Storage()))
+        by_duckdb = connection.sql("SELECT * FROM read_parquet(?)", params=[paths]).to_arrow_table().to_pylist()
+    writer.append(spec.name, paths)
     by_iceberg = small.lake.table(spec.name).scan(snapshot_id=writer.head(spec.name, "branch")).to_arrow().to_pylist()
     by_iceberg[1]["errors"] = by_iceberg[1]["errors"] or None  # PyIceberg 0.12 reads a NULL array of structs as an empty one
     assert by_iceberg == by_duckdb

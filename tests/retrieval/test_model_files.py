@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from medflow.digests import is_right
 from medflow.settings import load_settings
 from rag_backend.retrieval import maven
 from rag_backend.retrieval.embedder import OnnxEmbedder
 from rag_backend.retrieval.errors import VectorsUnavailable
-from rag_backend.retrieval.model_files import BGE_SMALL, ModelFiles, install, is_right
+from rag_backend.retrieval.model_files import BGE_SMALL, ModelFiles, install
 
 
 def _never(_: ModelFiles, target: Path) -> None:

@@ -27,6 +27,7 @@ from rag_backend.retrieval.store import Entry, Near
 from rag_backend.retrieval.tables import tables_of
 from rag_backend.retrieval.vectors import VectorIndex
 from tests.retrieval.hashed import HashedWords
+from tests.services.chroma import Chroma
 from tests.support.lake import ROOT
 
 _QUESTIONS = (
@@ -147,9 +148,9 @@ def test_the_same_question_finds_the_same(set_up: Settings, knowledge: Knowledge
     assert found == [True] * len(threads)
 
 
-def test_both_adapters_find_the_same(set_up: Settings, knowledge: Knowledge, chroma_port: int) -> None:
+def test_both_adapters_find_the_same(set_up: Settings, knowledge: Knowledge, chroma_server: Chroma) -> None:
     """Folder and server."""
-    server = set_up.model_copy(update={"vector_store": f"chroma+http://127.0.0.1:{chroma_port}"})
+    server = set_up.model_copy(update={"vector_store": chroma_server.url})
     analyst = knowledge.policies["analyst"]
     with closing(Retriever.of(set_up, knowledge)) as one:
         open_index(server, one._documents, build=True).close()

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from medflow.digests import is_right
 from rag_backend.retrieval import maven
 from rag_backend.retrieval.documents import COLLECTIONS
-from rag_backend.retrieval.model_files import BGE_SMALL, is_right
+from rag_backend.retrieval.model_files import BGE_SMALL
 from tests.support.counts import WHOLE
 from tests.support.lake import ROOT
 
@@ -51,23 +52,21 @@ def test_it_sets_up_vectors_and_says_what_was_done(tmp_path: Path, model_home: P
     assert "holds no index: run `medflow setup --vectors`" in _setup(tmp_path).stdout
 
 
+def _setup_by_maven(home: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Vectors, where there is no jar, and no tool to fetch it but this one in Maven's place."""
+    tools, hidden = home / "bin", home / "hidden" / "pyspark"
+    for folder in (tools, hidden):
+        folder.mkdir(parents=True)
+    (tools / "mvn").write_text(script)
+    (tools / "mvn").chmod(0o755)
+    (hidden / "__init__.py").write_text("raise ImportError")
+    path = f"{hidden.parent}:{ROOT}"
+    return _setup(home, "--vectors", MEDFLOW_JARS=str(home / "jars"), PATH=str(tools), JAVA_HOME="", PYTHONPATH=path)
+
+
 def test_without_a_jar_and_without_a_network_it_says_what_to_do(tmp_path: Path) -> None:
     """Exit 1, one message with the coordinates, and nothing half done."""
-    empty = tmp_path / "bin"
-    empty.mkdir()
-    (empty / "mvn").write_text("#!/bin/sh\nexit 1\n")
-    (empty / "mvn").chmod(0o755)
-    hidden = tmp_path / "hidden" / "pyspark"
-    hidden.mkdir(parents=True)
-    (hidden / "__init__.py").write_text("raise ImportError")
-    done = _setup(
-        tmp_path,
-        "--vectors",
-        MEDFLOW_JARS=str(tmp_path / "jars"),
-        PATH=str(empty),
-        JAVA_HOME="",
-        PYTHONPATH=f"{tmp_path / 'hidden'}:{ROOT}",
-    )
+    done = _setup_by_maven(tmp_path, "#!/bin/sh\nexit 1\n")
     assert done.returncode == 1
     assert BGE_SMALL.coordinates in done.stderr
     assert "MEDFLOW_JARS" in done.stderr
@@ -78,22 +77,8 @@ def test_without_a_jar_and_without_a_network_it_says_what_to_do(tmp_path: Path) 
 
 def test_another_jar_is_told(tmp_path: Path) -> None:
     """Fetched under the right coordinates, with another digest: it is not opened."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
     script = "#!/bin/sh\nfor a; do case $a in -Dmaven.repo.local=*) r=${a#*=};; esac; done\n"
-    (tools / "mvn").write_text(f'{script}/bin/mkdir -p "$r/x" && echo content > "$r/x/{BGE_SMALL.jar}"\n')
-    (tools / "mvn").chmod(0o755)
-    hidden = tmp_path / "hidden" / "pyspark"
-    hidden.mkdir(parents=True)
-    (hidden / "__init__.py").write_text("raise ImportError")
-    done = _setup(
-        tmp_path,
-        "--vectors",
-        MEDFLOW_JARS=str(tmp_path / "jars"),
-        PATH=str(tools),
-        JAVA_HOME="",
-        PYTHONPATH=f"{tmp_path / 'hidden'}:{ROOT}",
-    )
+    done = _setup_by_maven(tmp_path, f'{script}/bin/mkdir -p "$r/x" && echo content > "$r/x/{BGE_SMALL.jar}"\n')
     assert done.returncode == 1
     assert f"is not the jar of {BGE_SMALL.coordinates} that was tested" in done.stderr
     assert not (tmp_path / "models").exists()

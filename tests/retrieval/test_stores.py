@@ -27,7 +27,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The setting of an adapter."""
     if request.param == "folder":
         return f"chroma://{tmp_path / 'chroma'}"
-    return f"chroma+http://127.0.0.1:{request.getfixturevalue('chroma_port')}"
+    return request.getfixturevalue("chroma_server").url
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_many_ask_at_once(store: VectorStore) -> None:
 
 def test_no_address_but_its_own(url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Opening, writing and searching connect to the server of the setting alone: no telemetry, no model is fetched."""
-    allowed = {("127.0.0.1", request.getfixturevalue("chroma_port"))} if "http" in url else set()
+    allowed = {("127.0.0.1", request.getfixturevalue("chroma_server").port)} if "http" in url else set()
     connect = socket.socket.connect
 
     def only_there(self: socket.socket, address: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -13,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+
+from medflow.digests import sha256_of
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "medflow" / "services"
 _GET = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:get"
@@ -27,7 +28,7 @@ TRINO = {
 
 def localstack_program() -> str:
     """The Python of LocalStack's own environment; made at first use from its list of packages, each with its digest."""
-    wanted = hashlib.sha256(_LOCALSTACK.read_bytes()).hexdigest()[:16]
+    wanted = sha256_of(_LOCALSTACK)[:16]
     home = CACHE / f"localstack-{wanted}"
     with _one_at_a_time("localstack"):
         if not (home / "ready").exists():
@@ -76,8 +77,7 @@ def maven_file(coordinates: str, digest: str) -> Path:
         maven = shutil.which("mvn")
         assert maven, "mvn is not installed: `make packages` installs Debian's maven"
         _run([maven, "-B", "-q", _GET, f"-Dartifact={coordinates}", "-Dtransitive=false", f"-Dmaven.repo.local={CACHE / 'm2'}"])
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(path)
     assert found == digest, f"{path} is not the file that was tested ({found}); remove it and run again"
     return path
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from streamlit_app.cells import Column, columns_of, number_of, shown
 from streamlit_app.plain import typed
+from tests.services.server import free_ports
 from tests.support.lake import ROOT
 
 _FLAGS = (
@@ -25,15 +25,10 @@ _FLAGS = (
 WAIT_MS = 60_000
 
 
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        return int(found.getsockname()[1])
-
-
 @contextmanager
 def paged(api_url: str) -> Iterator[str]:
     """The page before this API; its address."""
-    port = free_port()
+    port = free_ports(1)[0]
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app/app.py")]
     command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": "/nonexistent", "MEDFLOW_API_URL": api_url}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from medflow.cli.console import read_json
 from tests.api.test_service import until
 from tests.support.lake import Lake
 
@@ -23,12 +23,9 @@ def begun(lake: Lake, *more: str) -> tuple[subprocess.Popen[str], dict[str, Any]
     """The command, once it has told its addresses."""
     process = subprocess.Popen([*_COMMAND, *more], env=lake.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
-    told = ""
-    while not told.endswith("}\n"):
-        line = process.stdout.readline()
-        assert line, process.communicate()[1]
-        told += line
-    return process, json.loads(told)
+    told = read_json(process.stdout)
+    assert told, process.communicate()[1]
+    return process, told
 
 
 def is_up(url: str) -> bool:
