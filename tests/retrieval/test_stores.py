@@ -7,7 +7,8 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ import pytest
 
 from medflow.errors import UsageError
 from rag_backend.retrieval.chroma_server import ChromaServer
+from rag_backend.retrieval.embedder import Vectors
 from rag_backend.retrieval.errors import VectorsUnavailable
-from rag_backend.retrieval.store import Entry, VectorStore, open_store
+from rag_backend.retrieval.store import Entry, Near, VectorStore, open_store
 
 Reopen = Callable[[], VectorStore]
 _NAME = "business_rules-0123456789abcdef"
@@ -120,19 +122,20 @@ def test_many_ask_at_once(store: VectorStore) -> None:
     """Each gets its own answer."""
     entries, rows = _entries(300)
     store.write(_NAME, entries, rows)
-    wrong: list[int] = []
 
-    def ask(number: int) -> None:
-        for place in range(number, 300, 8):
-            if store.search(_NAME, rows[place], {entries[place].document}, 1)[0].cosine < 0.999:
-                wrong.append(place)
+    def wrong(number: int) -> list[int]:
+        return [place for place in range(number, 300, 8) if _found(store, rows[place], entries[place].document).cosine < 0.999]
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
+    with ThreadPoolExecutor(8) as askers:
+        assert list(askers.map(wrong, range(8))) == [[]] * 8
+
+
+def _found(store: VectorStore, row: Vectors, document: str) -> Near:
+    """The nearest entry; a server on a busy machine may say that it has no time, and is asked again."""
+    for _ in range(20):
+        with suppress(VectorsUnavailable):
+            return store.search(_NAME, row, {document}, 1)[0]
+    raise AssertionError("the store never had time")
 
 
 def test_no_address_but_its_own(url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
