@@ -6,6 +6,7 @@ Secrets reach the step as settings in the environment of the process, as everywh
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +34,13 @@ class SubmitArguments:
         """The whole command line, with the step and its options as `arguments`."""
         conf = [part for name, value in self.conf.items() for part in ("--conf", f"{name}={value}")]
         files = ["--py-files", ",".join(self.py_files)] if self.py_files else []
-        return ["spark-submit", "--master", self.master, "--jars", ",".join(self.jars), *files, *conf, self.application, *arguments]
+        return [_program(), "--master", self.master, "--jars", ",".join(self.jars), *files, *conf, self.application, *arguments]
+
+
+def _program() -> str:
+    """The spark-submit that came with this Python's own Spark; else the one on the PATH."""
+    beside = Path(sys.executable).with_name("spark-submit")
+    return str(beside) if beside.exists() else beside.name
 
 
 def submit_arguments(settings: Settings) -> SubmitArguments:

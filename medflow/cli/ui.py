@@ -38,7 +38,8 @@ def ui(ctx: click.Context, role: str, port: int, api_port: int | None, as_json: 
     page_port = _free(port)
     settings = settings_of(ctx)
     _fill(ctx, as_json)
-    signal.signal(signal.SIGTERM, _ended)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background, which ignores Ctrl-C
+        signal.signal(number, _ended)
     with _api(ctx, role, settings.api_port if api_port is None else api_port) as (api, api_url), _page(page_port, api_url) as page:
         url = f"http://{_HOST}:{page_port}"
         _await(url, api, page)

@@ -12,17 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
-import fsspec
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from medflow.errors import UsageError
 from rag_backend.engines import reader_files
 from rag_backend.engines.base import Cancellation, EngineUnavailable, QueryCancelled, QueryFailed
 from rag_backend.engines.duckdb import DuckDBEngine
-from rag_backend.engines.duckdb_reader import build
 from rag_backend.engines.reader_files import ReaderFiles
 from tests.engines.conftest import Clerk
 from tests.engines.shop import CLERK, OWNER, Policy, publish
@@ -255,19 +250,3 @@ def test_who_waits_for_a_build_can_cancel(clerk, monkeypatch):
     with pytest.raises(QueryCancelled):
         clerk.ask("SELECT 1", cancel=cancel)
     assert clerk.ask("SELECT count(*) FROM shop.orders").rows == [(6,)]
-
-
-def test_data_files_of_an_object_store_are_read(home):
-    """Any address that fsspec knows; here its own store in memory, in the builder's process."""
-    memory = fsspec.filesystem("memory")
-    with memory.open("memory://lake/part.parquet", "wb") as file:
-        parquet.write_table(pa.table({"n": [1, 2, 3]}), file)
-    table = {"name": "shop.far", "columns": [{"name": "n", "type": "bigint"}], "files": ["memory://lake/part.parquet"], "rows": 3}
-    target = home / "readers" / "1" / "aaaaaaaa.duckdb"
-    before = os.umask(0o022)
-    try:
-        build({"path": str(target), "memory": "256MB", "threads": 1, "made": "then", "grants": {}, "tables": [table]})
-    finally:
-        os.umask(before)
-    with duckdb.connect(str(target), read_only=True) as database:
-        assert database.execute("SELECT n FROM shop.far").fetchall() == [(1,), (2,), (3,)]

@@ -1,4 +1,4 @@
-"""Airflow over a lake of its own, started at its first use for the whole session; the other servers: tests/services/fixtures.py."""
+"""Airflow over a lake of its own, for as long as a module uses it: its four processes are never idle; other servers: tests/services/fixtures.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.services.postgres import Postgres
 from tests.support.lake import Lake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow_lake(logs: Path) -> Lake:
     """The lake that Airflow's tasks work on."""
     lake = Lake(logs / "airflow-lake")
@@ -21,7 +21,7 @@ def airflow_lake(logs: Path) -> Lake:
     return lake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow_server(logs: Path, postgres_server: Postgres, airflow_lake: Lake) -> Iterator[Airflow]:
     """Airflow over our DAGs, all of them switched on."""
     settings = {name: value for name, value in airflow_lake.environment().items() if name.startswith("MEDFLOW_")}
@@ -31,7 +31,7 @@ def airflow_server(logs: Path, postgres_server: Postgres, airflow_lake: Lake) ->
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow_scene(logs: Path, airflow_server: Airflow, airflow_lake: Lake) -> Scene:
     """Airflow, its lake and a twin of that lake."""
     twin = Lake(logs / "twin")

@@ -154,7 +154,7 @@ def test_masked_cells_say_so(small: Lake, reader_of: Readers) -> None:
         masked = {(row, name) for row, name, _ in told["suppressed_cells"]}
         assert masked
         reader = reader_of(url)
-        assert "as business" in words(reader.main)
+        expect(reader.main.get_by_text("as business")).to_be_visible(timeout=WAIT_MS)
         answer = reader.ask(question)
         text = words(answer)
         assert f"{len(masked)} masked cell" in text
