@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -69,25 +70,27 @@ def intake_schema(dialect: Dialect) -> pa.Schema:
 def framed_batches(file: FileToFrame, found: Framing) -> Iterator[pa.RecordBatch]:
     """The file's records; `found` is complete when they are exhausted, and says it if they are void."""
     try:
-        stream = file.storage.open(file.path)
-    except OSError as error:
+        with file.storage.open(file.path) as stream:
+            yield from _framed(file, stream, found)
+    except OSError as error:  # of opening it, or of any read
         problem = file.storage.problem(error, file.path) or f"cannot be read ({error.strerror or type(error).__name__})"
-        found.broken = f"{file.name} {problem}; put it back, or `medflow files exclude` it"
-        return
-    with stream:
-        reader = HashingReader(stream)
-        try:
-            framed = frame(reader, file.dialect)  # type: ignore[arg-type]
-            for batch in framed.batches():
-                yield _named(batch, file)
-            found.trailer, found.records = framed.trailer, framed.records
-            found.warnings = tuple(f"{warning.code}: {warning.detail}" for warning in framed.warnings)
-        except FileRejected as error:
-            found.rejected = (error.code, error.detail)
-        except VerificationError as error:
-            found.disagreement = f"{file.name}: {error}"
-        if reader.hexdigest() != file.sha256:
-            found.broken = f"{file.name} changed while it was read; run again when it has been written whole"
+        found.broken = f"{file.name} {problem}; if it is lost, put it back, or `medflow files exclude` it"
+
+
+def _framed(file: FileToFrame, stream: BinaryIO, found: Framing) -> Iterator[pa.RecordBatch]:
+    reader = HashingReader(stream)
+    try:
+        framed = frame(reader, file.dialect)  # type: ignore[arg-type]
+        for batch in framed.batches():
+            yield _named(batch, file)
+        found.trailer, found.records = framed.trailer, framed.records
+        found.warnings = tuple(f"{warning.code}: {warning.detail}" for warning in framed.warnings)
+    except FileRejected as error:
+        found.rejected = (error.code, error.detail)
+    except VerificationError as error:
+        found.disagreement = f"{file.name}: {error}"
+    if reader.hexdigest() != file.sha256:
+        found.broken = f"{file.name} changed while it was read; run again when it has been written whole"
 
 
 def _named(batch: pa.RecordBatch, file: FileToFrame) -> pa.RecordBatch:
