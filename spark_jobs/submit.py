@@ -6,7 +6,6 @@ Secrets reach the step as settings in the environment of the process, as everywh
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,13 +33,7 @@ class SubmitArguments:
         """The whole command line, with the step and its options as `arguments`."""
         conf = [part for name, value in self.conf.items() for part in ("--conf", f"{name}={value}")]
         files = ["--py-files", ",".join(self.py_files)] if self.py_files else []
-        return [_program(), "--master", self.master, "--jars", ",".join(self.jars), *files, *conf, self.application, *arguments]
-
-
-def _program() -> str:
-    """The spark-submit that came with this Python's own Spark; else the one on the PATH."""
-    beside = Path(sys.executable).with_name("spark-submit")
-    return str(beside) if beside.exists() else beside.name
+        return ["spark-submit", "--master", self.master, "--jars", ",".join(self.jars), *files, *conf, self.application, *arguments]
 
 
 def submit_arguments(settings: Settings) -> SubmitArguments:

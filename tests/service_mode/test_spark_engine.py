@@ -17,7 +17,7 @@ from medflow.settings import load_settings
 from spark_jobs.submit import submit_arguments
 from tests.service_mode.spark_seam import RECORDS, ROWS
 from tests.services.localstack import SECRET_KEY
-from tests.services.spark import SparkCluster
+from tests.services.spark import PATH, SparkCluster
 
 ROOT = Path(__file__).parents[2]
 SEAM = Path(__file__).with_name("spark_seam.py")
@@ -29,7 +29,7 @@ def ran(command: list[str], environment: dict[str, str], result: Path) -> dict[s
     elsewhere = result.parent / "elsewhere"
     elsewhere.mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MEDFLOW_")}
-    whole = kept | {"PYTHONPATH": str(ROOT), "MEDFLOW_PSEUDONYM_KEY": "for tests"} | _FEW_CORES | environment
+    whole = kept | {"PYTHONPATH": str(ROOT), "MEDFLOW_PSEUDONYM_KEY": "for tests", "PATH": PATH} | _FEW_CORES | environment
     done = subprocess.run(command, env=whole, cwd=elsewhere, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert SECRET_KEY not in done.stderr + done.stdout

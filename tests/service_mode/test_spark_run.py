@@ -23,7 +23,7 @@ from spark_jobs.steps import JOBS
 from spark_jobs.submit import submit_arguments
 from tests.service_mode.lakes import ServiceLake, contents
 from tests.services.localstack import SECRET_KEY
-from tests.services.spark import SparkCluster
+from tests.services.spark import PATH, SparkCluster
 from tests.support.lake import KEY, ROOT, RUN_DATE, Lake
 
 QUALITY = "healthcare.data_quality_log"
@@ -41,7 +41,7 @@ class ClusterLake:
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MEDFLOW_")}
-        kept |= {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", "PYTHONPATH": str(ROOT)}
+        kept |= {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", "PYTHONPATH": str(ROOT), "PATH": PATH}
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, env=kept | dict(self.lake.environment), cwd=self.folder, text=True, **streams)
 

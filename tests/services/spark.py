@@ -14,6 +14,8 @@ from tests.services.server import Server, answers, free_ports, listens, running
 _MASTER = "org.apache.spark.deploy.master.Master"
 _WORKER = "org.apache.spark.deploy.worker.Worker"
 _HOST = "127.0.0.1"
+# As in an environment that was activated: spark-submit is beside this Python, and finds Spark by the first Python of the PATH.
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
 @dataclass
@@ -44,7 +46,7 @@ def spark_cluster(folder: Path, port: int | None = None, *, cores: int = 2, memo
         "SPARK_LOCAL_DIRS": str(folder / "spark-local"),
         "SPARK_DAEMON_MEMORY": "256m",
         "PYSPARK_PYTHON": sys.executable,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": PATH,
     }
     start = str(home / "bin" / "spark-class")
     master = Server(
