@@ -8,8 +8,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,7 @@ class Composition:
         Raises:
             AssertionError: it failed.
         """
-        command = [*_program(), "-p", PROJECT, "-f", str(FILE), *arguments]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=dict(self.environment), cwd=FILE.parent, timeout=within
-        )
+        done = self._done(arguments, within)
         assert done.returncode == 0, f"compose {' '.join(arguments)} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout
 
@@ -52,12 +50,14 @@ class Composition:
 
     def end(self) -> None:
         """Keep the logs; then nothing of it is left but the images."""
-        logs = subprocess.run(
-            [*_program(), "-p", PROJECT, "-f", str(FILE), "logs", "--no-color", "--timestamps"],
-            capture_output=True, text=True, check=False, env=dict(self.environment), cwd=FILE.parent,
-        )  # fmt: skip
+        logs = self._done(("logs", "--no-color", "--timestamps"))
         (self.folder / "compose.log").write_text(logs.stdout + logs.stderr, encoding="utf-8")
         self.run("--profile", "full", "--profile", "tools", "down", "--volumes", "--timeout", "20")
+
+    def _done(self, arguments: Sequence[str], within: float = 1800) -> subprocess.CompletedProcess[str]:
+        command = [*_program(), "-p", PROJECT, "-f", str(FILE), *arguments]
+        own = dict(self.environment)
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=own, cwd=FILE.parent, timeout=within)
 
     def last_words(self, service: str) -> str:
         """The end of a service's log."""
@@ -65,7 +65,7 @@ class Composition:
 
     def containers(self) -> dict[str, dict[str, Any]]:
         """What Docker says of each service's container, those that have ended included."""
-        ids = self.run("--profile", "full", "ps", "-a", "-q").split() if _is_v2() else self.run("ps", "-a", "-q").split()
+        ids = self.run("--profile", "full", "ps", "-a", "-q").split()
         found = json.loads(subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True, check=True).stdout) if ids else []
         return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in found}
 
@@ -113,15 +113,13 @@ def reply(url: str, body: Mapping[str, Any] | None = None, headers: Mapping[str,
     return found
 
 
-def _program() -> list[str]:
-    return ["docker", "compose"] if _is_v2() else ["docker-compose"]
-
-
-def _is_v2() -> bool:
-    done = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-    if done.returncode != 0:
-        assert shutil.which("docker-compose"), "neither `docker compose` nor `docker-compose` is installed"
-    return done.returncode == 0
+@cache
+def _program() -> tuple[str, ...]:
+    """Compose v2 where it is installed, else 1.29."""
+    if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0:
+        return ("docker", "compose")
+    assert shutil.which("docker-compose"), "neither `docker compose` nor `docker-compose` is installed"
+    return ("docker-compose",)
 
 
 def _bytes(text: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.service_mode.lake_of_airflow import CLAIMS, process_of
-from tests.service_mode.lakes import ServiceLake, contents
+from tests.service_mode.lakes import ServiceLake, settled
 from tests.services.airflow import Airflow, airflow
 from tests.services.localstack import LANDING, WAREHOUSE, LocalStack
 from tests.services.postgres import Postgres
@@ -19,7 +19,6 @@ from tests.services.redis import Redis
 from tests.services.spark import SparkCluster
 from tests.support.lake import KEY, Lake
 
-QUALITY = "healthcare.data_quality_log"
 _NAME = "airflow_on_services"
 
 
@@ -85,7 +84,7 @@ def test_files_in_a_bucket_become_a_release(scheduled: Airflow, lake: ServiceLak
     assert set(states.values()) == {"success"}, states
     assert tries["silver"] > 1 and tries["bronze"] == 1, tries
     embedded.run(lake.release().run_date)
-    assert content(lake) == content(embedded)
+    assert settled(lake.site()) == settled(embedded.site())
 
 
 def test_secrets_stand_in_no_log(scheduled: Airflow, lake: ServiceLake) -> None:
@@ -97,9 +96,3 @@ def test_secrets_stand_in_no_log(scheduled: Airflow, lake: ServiceLake) -> None:
     for path in logs:
         text = path.read_text(encoding="utf-8", errors="replace")
         assert not [number for number, word in enumerate(secret) if word in text], path.name
-
-
-def content(lake: ServiceLake | Lake) -> dict[str, object]:
-    """Every table but the log of checks, which tells of the second engine, too."""
-    site = lake.site()
-    return {name: rows for name, rows in contents(site, site.release()).items() if name != QUALITY}

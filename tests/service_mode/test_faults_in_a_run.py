@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from medflow.errors import CatalogError
-from medflow.lakehouse.releases import read_release
-from tests.service_mode.lakes import ServiceLake, contents, generate
+from tests.service_mode.lakes import ServiceLake, generate, settled
 from tests.services.localstack import LANDING, WAREHOUSE, LocalStack, localstack
 from tests.services.postgres import Postgres, postgres
 from tests.services.slow import slowed
@@ -23,7 +22,6 @@ from tests.support.lake import KEY, RUN_DATE, Lake
 from tests.support.stopped import continued, stopped_at
 
 RUN = ("run", "--json", "--date", str(RUN_DATE))
-QUALITY = "healthcare.data_quality_log"
 _WITHIN_S = 300.0
 _LATE_S = 0.02
 # While records are framed, a table is written, a branch is moved, tables are compared, the release is made.
@@ -79,17 +77,7 @@ def is_made_good(lake: ServiceLake, embedded: Lake) -> None:
     with pytest.raises(CatalogError, match="no release"):
         lake.release()
     lake.run()
-    assert content(lake) == embedded_content(embedded)
-
-
-def content(lake: ServiceLake) -> dict[str, object]:
-    """Every table but the log of checks, which tells of runs."""
-    return {name: rows for name, rows in contents(lake.site(), lake.release()).items() if name != QUALITY}
-
-
-def embedded_content(embedded: Lake) -> dict[str, object]:
-    site = embedded.site()
-    return {name: rows for name, rows in contents(site, read_release(site.database)).items() if name != QUALITY}
+    assert settled(lake.site()) == settled(embedded.site())
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -116,7 +104,7 @@ def test_the_catalog_is_away_for_a_moment(lake: ServiceLake, embedded: Lake, ser
     code, told = continued(run, _WITHIN_S)
     assert "Traceback" not in told
     if code == 0:
-        assert content(lake) == embedded_content(embedded)
+        assert settled(lake.site()) == settled(embedded.site())
     else:
         assert "does not answer" in told
         is_made_good(lake, embedded)
@@ -150,4 +138,4 @@ def test_slow_wires_change_nothing(lake: ServiceLake, embedded: Lake, servers: t
         done = subprocess.run(command, env=late, capture_output=True, text=True, check=False, timeout=_WITHIN_S)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["release"] == 1
-    assert content(lake) == embedded_content(embedded)
+    assert settled(lake.site()) == settled(embedded.site())

@@ -18,15 +18,13 @@ from pyarrow.fs import FileSelector
 
 from medflow.errors import CatalogError
 from medflow.settings import load_settings
-from spark_jobs.pipeline import Site
 from spark_jobs.steps import JOBS
 from spark_jobs.submit import submit_arguments
-from tests.service_mode.lakes import ServiceLake, contents
+from tests.service_mode.lakes import ServiceLake, settled
 from tests.services.localstack import SECRET_KEY
 from tests.services.spark import PATH, SparkCluster
 from tests.support.lake import KEY, ROOT, RUN_DATE, Lake
 
-QUALITY = "healthcare.data_quality_log"
 RUN = (sys.executable, "-m", "medflow", "run", "--date", str(RUN_DATE))
 _WITHIN_S = 600
 Content = dict[str, Counter[str]]
@@ -55,7 +53,7 @@ class ClusterLake:
         return told
 
     def content(self) -> Content:
-        return content(self.lake.site())
+        return settled(self.lake.site())
 
     def has_release(self) -> bool:
         try:
@@ -67,11 +65,6 @@ class ClusterLake:
         """What lies below a folder of the warehouse."""
         files, place = self.lake.storage.filesystem(f"{self.lake.settings.warehouse}/{folder}")
         return [found.path for found in files.get_file_info(FileSelector(place, recursive=True, allow_not_found=True)) if found.is_file]
-
-
-def content(site: Site) -> Content:
-    """Every table but the log of checks, which tells of the second engine, too."""
-    return {name: rows for name, rows in contents(site, site.release()).items() if name != QUALITY}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +98,7 @@ def until(true: Callable[[], Any], run: subprocess.Popen[str]) -> None:
 def test_a_run_on_the_services_is_the_embedded_run(lake: ClusterLake, embedded: Lake) -> None:
     """Row for row; recomputed by DuckDB from S3; nothing is left in the work folder, and the next run has nothing to do."""
     assert lake.do(*RUN, "--json")["release"] == 1
-    assert lake.content() == content(embedded.site())
+    assert lake.content() == settled(embedded.site())
     assert lake.objects("_work") == []
     assert lake.do(*RUN, "--json")["release"] is None
 
@@ -119,7 +112,7 @@ def test_steps_under_spark_submit_are_the_embedded_run(lake: ClusterLake, embedd
         assert SECRET_KEY not in str(command)
         told = lake.do(*command)
     assert told["release"] == 1
-    assert lake.content() == content(embedded.site())
+    assert lake.content() == settled(embedded.site())
 
 
 @pytest.mark.parametrize("comes_back", [False, True])
@@ -142,4 +135,4 @@ def test_a_worker_that_dies_in_a_run(comes_back: bool, lake: ClusterLake, embedd
     assert "Traceback" not in problem
     spark_cluster.worker.wait()
     lake.do(*RUN, "--json")
-    assert lake.content() == content(embedded.site())
+    assert lake.content() == settled(embedded.site())
